@@ -1,0 +1,111 @@
+"""The front end in one call: read, resolve, check against schema and rules, plan. Imports no torch."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from .passes import Draft, freeze, run_passes
+from .plan import Plan
+from .rules import DOCUMENT_RULES, PLAN_RULES, Findings
+from .schema import load_schema
+from .schema.check import check_against_schema
+from .schema.defaults import fill_defaults
+from .schema.lookup import known_path
+from .source.diagnostic import Diagnostic, has_errors
+from .source.expectation import apply_expectations, expected_codes
+from .source.nodes import mapping_to_plain
+from .source.report import render
+from .source.resolve import SourceDocument, load_source
+from .spec import Spec
+from .spec.build import build_spec
+
+
+@dataclass(frozen=True, slots=True)
+class Checked:
+    """A spec after all checks.
+
+    `plain` is the resolved document (None where the schema already fails), `draft` the passes' annotations (None where
+    a rule on the document fails). `ok` tells whether the spec can be used.
+    """
+
+    document: SourceDocument
+    diagnostics: tuple[Diagnostic, ...]
+    plain: dict[str, Any] | None = None
+    draft: Draft | None = None
+
+    @property
+    def ok(self) -> bool:
+        """No error but those that the spec expects."""
+        return not has_errors(self.diagnostics)
+
+    @property
+    def plan(self) -> Plan | None:
+        """The plan, where the spec got that far."""
+        return None if self.draft is None else freeze(self.draft)
+
+
+class SpecError(ValueError):
+    """A spec with problems; the message is the text that `validate` prints."""
+
+
+def check_spec(path: str | Path, sets: Sequence[str] = ()) -> Checked:
+    """Checks the spec at `path` ("-": standard input), with `--set` changes. User errors never raise."""
+    schema = load_schema()
+    document = load_source(path, sets, lambda keys: known_path(schema, keys))
+    problems = list(document.diagnostics)
+    if document.complete:
+        problems += check_against_schema(document.root, schema)
+    if has_errors(problems):
+        return _finish(document, problems)
+    plain = fill_defaults(mapping_to_plain(document.root), schema)
+    return _check_meaning(document, problems, plain)
+
+
+def load_plan(path: str | Path, sets: Sequence[str] = ()) -> Plan:
+    """The plan of a spec.
+
+    Raises:
+        SpecError: the spec has problems; all of them are in the message.
+    """
+    checked = check_spec(path, sets)
+    plan = checked.plan
+    if not checked.ok or plan is None:
+        raise SpecError(render("text", checked.diagnostics, checked.document.texts))
+    return plan
+
+
+def plan_resolved(plain: dict[str, Any]) -> Plan:
+    """The plan of a resolved document, as runs and artifacts keep it; defaults are filled in, rules are not run again.
+
+    Raises:
+        KeyError, TypeError, ValueError: the document is not a resolved spec of this version.
+    """
+    return freeze(run_passes(build_spec(fill_defaults(plain, load_schema()))))
+
+
+def _check_meaning(document: SourceDocument, problems: list[Diagnostic], plain: dict[str, Any]) -> Checked:
+    findings = Findings(document.root, plain)
+    for rule in DOCUMENT_RULES:
+        rule(findings)
+    expected = {item.code for item in expected_codes(document.root)}
+    blocking = [item for item in findings.diagnostics if item.code not in expected]
+    if has_errors(blocking):
+        return _finish(document, problems + findings.diagnostics, plain)
+    spec: Spec = build_spec(plain)
+    draft = run_passes(spec)
+    for plan_rule in PLAN_RULES:
+        plan_rule(findings, draft)
+    return _finish(document, problems + findings.diagnostics, plain, draft)
+
+
+def _finish(
+    document: SourceDocument,
+    problems: list[Diagnostic],
+    plain: dict[str, Any] | None = None,
+    draft: Draft | None = None,
+) -> Checked:
+    marked = apply_expectations(problems, expected_codes(document.root))
+    return Checked(document, tuple(marked), plain, draft)

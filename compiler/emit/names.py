@@ -1,0 +1,84 @@
+"""Names in the emitted source: expressions for stores and modules, and one readable variable for each value."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Mapping
+
+from ..graph.model import Graph, Port
+from ..graph.operations import OPERATIONS
+from ..plan import Plan
+
+
+def class_name(spec_name: str) -> str:
+    """CamelCase of a spec's name: `frugendorff-6x2` -> `Frugendorff6x2`."""
+    camel = "".join(part[:1].upper() + part[1:] for part in re.split(r"[^a-zA-Z0-9]+", spec_name))
+    return camel if camel[:1].isalpha() else f"Model{camel}"
+
+
+def quoted(text: str) -> str:
+    """A Python string literal in double quotes."""
+    return json.dumps(text)
+
+
+def module_expression(path: str) -> str:
+    """`blocks.core.3.attention` -> `core_blocks[3].attention`; other modules hang on self."""
+    parts = path.split(".")
+    if parts[0] == "blocks":
+        return ".".join([f"{parts[1]}_blocks[{parts[2]}]", *parts[3:]])
+    if parts[0] == "stages":
+        return f"{parts[1]}_stage.{parts[2]}[{parts[3]}]"
+    return f"self.{path}"
+
+
+store_expression = module_expression
+
+
+def value_names(plan: Plan, mode: str) -> dict[str, str]:
+    """Variable of each site's output: its operation's usual name, or one of its own where that would be overwritten.
+
+    A value keeps the usual name only if no other value of that name is born before its last use; skip sources and x0
+    outlive many others and get names of their own.
+    """
+    order = plan.modes[mode].sites
+    index = {site: number for number, site in enumerate(order)}
+    last = _last_uses(plan.graph, mode, index)
+    names: dict[str, str] = {}
+    for site_id in order:
+        operation = OPERATIONS[plan.graph.site(site_id).operation]
+        usual = operation.variable
+        rivals = (
+            other
+            for other in order[index[site_id] + 1 : last.get(site_id, index[site_id])]
+            if OPERATIONS[plan.graph.site(other).operation].variable == usual
+        )
+        names[site_id] = _own_name(plan, site_id, usual) if any(True for _ in rivals) else usual
+    return names
+
+
+def _last_uses(graph: Graph, mode: str, index: Mapping[str, int]) -> dict[str, int]:
+    last: dict[str, int] = {}
+    for site in index:
+        for port in graph.inputs(site, mode).values():
+            last[port.site] = max(last.get(port.site, 0), index[site])
+    return last
+
+
+def _own_name(plan: Plan, site_id: str, usual: str) -> str:
+    site = plan.graph.site(site_id)
+    if site.operation == "rotary_table":
+        return f"rotary_{site_id.rpartition('.')[2]}"
+    if usual != "x":
+        return f"{usual}_{plan.modes['full'].sites.index(site_id)}"
+    return "x0" if site.position is None and site_id.startswith("input/") else f"x_after_{_slug(site, site_id)}"
+
+
+def _slug(site: object, site_id: str) -> str:
+    position = getattr(site, "position", None)
+    return str(position) if position is not None else re.sub(r"\W+", "_", site_id)
+
+
+def port_expression(port: Port, names: Mapping[str, str]) -> str:
+    """The variable that holds a port's value."""
+    return names[port.site]

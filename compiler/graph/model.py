@@ -1,0 +1,147 @@
+"""The graph: stores (parameters), sites (executions of an operation) and states (buffers), in a networkx multigraph.
+
+A store is declared once and has one name; sites refer to it through `binds` edges. Sites are the same nodes in every
+mode; `flow` edges carry the modes in which they hold. Identity is the declared name, never shape, content or address.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from math import prod
+from typing import Any, Literal
+
+import networkx as nx
+
+from ..spec.architecture import Dtype, Init
+
+Group = Literal["matrices", "embeddings", "scalars", "head"]
+YamlPath = tuple[str | int, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Store:
+    """A stored tensor. `origin` is the YAML path that caused it; `family` names stores that start jointly."""
+
+    name: str
+    shape: tuple[int, ...]
+    group: Group
+    init: Init
+    dtype: Dtype = "float32"
+    origin: YamlPath = ()
+    family: tuple[str, ...] = ()
+
+    @property
+    def elements(self) -> int:
+        """Number of parameters."""
+        return prod(self.shape)
+
+
+@dataclass(frozen=True, slots=True)
+class State:
+    """A buffer that sites read and write; never trained, and listed with the modes that touch it."""
+
+    name: str
+    shape: tuple[int, ...]
+    dtype: Dtype = "float32"
+    origin: YamlPath = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Site:
+    """One execution of an operation.
+
+    Attributes:
+        id: stable in every mode: `stage/group.block#occurrence/role`, or `input/role`, `loop`, `output/role`.
+        operation: a key of OPERATIONS.
+        module: path of the sublayer whose parameters it uses, None for parameter-free or single-store operations.
+        attributes: constants of the call (norm scale, softcap, ...), sorted by name.
+        position: index of the block execution it belongs to, in mode full.
+    """
+
+    id: str
+    operation: str
+    module: str | None = None
+    attributes: tuple[tuple[str, Any], ...] = ()
+    position: int | None = None
+    origin: YamlPath = ()
+
+    def attribute(self, name: str) -> Any:  # noqa: ANN401 - constants of several types
+        """The constant `name` of the call, None where it has none."""
+        return dict(self.attributes).get(name)
+
+
+@dataclass(frozen=True, slots=True)
+class Port:
+    """An output of a site."""
+
+    site: str
+    name: str = "out"
+
+
+@dataclass(slots=True)
+class Graph:
+    """A MultiDiGraph whose nodes carry a Store, Site or State under `node`.
+
+    Edges, by `kind`:
+        binds: store -> site, with `slot`.
+        flow: site -> site, with `source` and `target` port names and the frozenset of `modes`.
+        reads, writes: state -> site and site -> state, with `slot` and `modes`.
+    """
+
+    nx: nx.MultiDiGraph = field(default_factory=nx.MultiDiGraph)
+
+    def nodes(self, kind: type) -> Iterator[Any]:
+        """All nodes of one class, in the order in which they were declared."""
+        return (data["node"] for _, data in self.nx.nodes(data=True) if isinstance(data["node"], kind))
+
+    @property
+    def stores(self) -> tuple[Store, ...]:
+        """Stores in declared order."""
+        return tuple(self.nodes(Store))
+
+    @property
+    def states(self) -> tuple[State, ...]:
+        """States in declared order."""
+        return tuple(self.nodes(State))
+
+    def site(self, site_id: str) -> Site:
+        """The site of that id."""
+        node = self.nx.nodes[site_id]["node"]
+        assert isinstance(node, Site), site_id
+        return node
+
+    def inputs(self, site_id: str, mode: str) -> dict[str, Port]:
+        """What flows into each input port of a site in a mode."""
+        return {
+            data["target"]: Port(source, data["source"])
+            for source, _, data in self.nx.in_edges(site_id, data=True)
+            if data["kind"] == "flow" and mode in data["modes"]
+        }
+
+    def bindings(self, site_id: str) -> dict[str, str]:
+        """Store name by slot."""
+        return {
+            data["slot"]: source
+            for source, _, data in self.nx.in_edges(site_id, data=True)
+            if data["kind"] == "binds"
+        }
+
+    def readers(self, store: str) -> tuple[str, ...]:
+        """Sites that bind a store."""
+        return tuple(dict.fromkeys(target for _, target, data in self.nx.out_edges(store, data=True) if data["kind"] == "binds"))
+
+    def mode_sites(self, mode: str) -> tuple[str, ...]:
+        """Sites of a mode in execution order: topological, ties in declared order.
+
+        Raises networkx.NetworkXUnfeasible where the mode has a cycle (the verifier reports it).
+        """
+        flow = nx.DiGraph()
+        flow.add_nodes_from(site.id for site in self.nodes(Site) if mode in self.nx.nodes[site.id]["modes"])
+        flow.add_edges_from(
+            (source, target)
+            for source, target, data in self.nx.edges(data=True)
+            if data["kind"] == "flow" and mode in data["modes"]
+        )
+        order = {site.id: index for index, site in enumerate(self.nodes(Site))}
+        return tuple(nx.lexicographical_topological_sort(flow, key=order.__getitem__))

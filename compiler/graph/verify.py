@@ -1,0 +1,134 @@
+"""The verifier: small rules that hold for every graph, run between passes, always. A breach is a bug of the compiler."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+
+import networkx as nx
+
+from .model import Graph, Site, State, Store
+from .operations import OPERATIONS
+
+
+class GraphError(Exception):
+    """The graph breaks a rule of the verifier; names the rule and the node."""
+
+
+@dataclass(frozen=True, slots=True)
+class GraphRule:
+    """A rule: `breaches` yields the offending nodes or edges."""
+
+    id: str
+    message: str
+    breaches: Callable[[Graph], Iterator[str]]
+
+
+def verify(graph: Graph, after: str) -> None:
+    """Checks every rule. Raises GraphError with all breaches; `after` names the pass that ran last."""
+    found = [f"{rule.id} {rule.message}: {what}" for rule in RULES for what in rule.breaches(graph)]
+    if found:
+        raise GraphError(f"after pass {after!r}:\n  " + "\n  ".join(found))
+
+
+def _sites(graph: Graph) -> Iterator[Site]:
+    yield from graph.nodes(Site)
+
+
+def _modes(graph: Graph) -> list[str]:
+    return sorted({mode for site in _sites(graph) for mode in graph.nx.nodes[site.id]["modes"]})
+
+
+def _unknown_operation(graph: Graph) -> Iterator[str]:
+    yield from (site.id for site in _sites(graph) if site.operation not in OPERATIONS)
+
+
+def _missing_input(graph: Graph) -> Iterator[str]:
+    for site in _sites(graph):
+        for mode in graph.nx.nodes[site.id]["modes"]:
+            given = graph.inputs(site.id, mode)
+            yield from (f"{site.id}.{port} in {mode}" for port in OPERATIONS[site.operation].inputs if port not in given)
+
+
+def _unknown_port(graph: Graph) -> Iterator[str]:
+    for source, target, data in graph.nx.edges(data=True):
+        if data["kind"] != "flow":
+            continue
+        sender, receiver = OPERATIONS[graph.site(source).operation], OPERATIONS[graph.site(target).operation]
+        if data["source"] != sender.output or data["target"] not in receiver.inputs + receiver.optional:
+            yield f"{source}.{data['source']} -> {target}.{data['target']}"
+
+
+def _two_flows_into_one_port(graph: Graph) -> Iterator[str]:
+    for site in _sites(graph):
+        seen: set[tuple[str, str]] = set()
+        for _, _, data in graph.nx.in_edges(site.id, data=True):
+            if data["kind"] == "flow":
+                for mode in data["modes"]:
+                    if (data["target"], mode) in seen:
+                        yield f"{site.id}.{data['target']} in {mode}"
+                    seen.add((data["target"], mode))
+
+
+def _wrong_slots(graph: Graph) -> Iterator[str]:
+    for site in _sites(graph):
+        bound, operation = set(graph.bindings(site.id)), OPERATIONS[site.operation]
+        missing, unknown = set(operation.slots) - bound, bound - set(operation.slots + operation.optional_slots)
+        yield from (f"{site.id}: no store for {slot}" for slot in sorted(missing))
+        yield from (f"{site.id}: no slot {slot}" for slot in sorted(unknown))
+
+
+def _wrong_ends(graph: Graph) -> Iterator[str]:
+    ends = {"binds": (Store, Site), "flow": (Site, Site), "reads": (State, Site), "writes": (Site, State)}
+    for source, target, data in graph.nx.edges(data=True):
+        classes = ends[data["kind"]]
+        nodes = graph.nx.nodes
+        if not (isinstance(nodes[source]["node"], classes[0]) and isinstance(nodes[target]["node"], classes[1])):
+            yield f"{data['kind']} {source} -> {target}"
+
+
+def _flow_outside_mode(graph: Graph) -> Iterator[str]:
+    for source, target, data in graph.nx.edges(data=True):
+        if data["kind"] == "flow":
+            both = graph.nx.nodes[source]["modes"] & graph.nx.nodes[target]["modes"]
+            if not data["modes"] <= both:
+                yield f"{source} -> {target} in {sorted(data['modes'] - both)}"
+
+
+def _cycle(graph: Graph) -> Iterator[str]:
+    for mode in _modes(graph):
+        try:
+            graph.mode_sites(mode)
+        except nx.NetworkXUnfeasible:
+            yield mode
+
+
+def _no_single_loss(graph: Graph) -> Iterator[str]:
+    for mode in _modes(graph):
+        losses = [site for site in _sites(graph) if site.operation == "cross_entropy" and mode in graph.nx.nodes[site.id]["modes"]]
+        if len(losses) != 1:
+            yield f"{mode} has {len(losses)}"
+
+
+def _unread_output(graph: Graph) -> Iterator[str]:
+    for site in _sites(graph):
+        if site.operation == "cross_entropy":
+            continue
+        for mode in graph.nx.nodes[site.id]["modes"]:
+            out = graph.nx.out_edges(site.id, data=True)
+            if not any(data["kind"] == "writes" or mode in data.get("modes", ()) for _, _, data in out):
+                yield f"{site.id} in {mode}"
+
+
+RULES: tuple[GraphRule, ...] = (
+    GraphRule("G01", "an edge joins the wrong kinds of node", _wrong_ends),
+    GraphRule("G02", "unknown operation", _unknown_operation),
+    GraphRule("G03", "an edge names a port that the operation does not have", _unknown_port),
+    GraphRule("G04", "a required input is missing", _missing_input),
+    GraphRule("G05", "two flows enter one port in one mode", _two_flows_into_one_port),
+    GraphRule("G06", "slots and stores do not agree", _wrong_slots),
+    GraphRule("G07", "a flow holds in a mode that an end does not run in", _flow_outside_mode),
+    GraphRule("G08", "a mode has a cycle", _cycle),
+    GraphRule("G09", "a mode needs exactly one loss", _no_single_loss),
+    GraphRule("G10", "an output that nothing reads", _unread_output),
+)

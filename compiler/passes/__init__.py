@@ -1,0 +1,113 @@
+"""The passes, in order, and the one function that runs them: Spec in, Plan out."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from ..graph.executions import Execution, block_of, uses_value_embedding, uses_xsa
+from ..graph.model import Site
+from ..graph.verify import verify
+from ..plan import Plan, PlannedMode, PlannedStore, Position
+from ..spec import Spec
+from ..spec.architecture import Architecture
+from ..spec.quantization import Scheme
+from .bind import bind
+from .cost import measure_cost
+from .draft import Draft
+from .groups import count_uses
+from .modes import order_modes
+from .paths import expand_paths
+from .quantization import plan_quantization
+from .shapes import infer_shapes
+from .size import predict
+
+
+@dataclass(frozen=True, slots=True)
+class Pass:
+    """A named pure function from draft to draft."""
+
+    name: str
+    run: Callable[[Draft], Draft]
+
+
+PASSES: tuple[Pass, ...] = (
+    Pass("paths", expand_paths),
+    Pass("bind", bind),
+    Pass("modes", order_modes),
+    Pass("shapes", infer_shapes),
+    Pass("groups", count_uses),
+    Pass("quantization", plan_quantization),
+    Pass("cost", measure_cost),
+    Pass("size", predict),
+)
+
+
+def run_passes(spec: Spec, until: str | None = None) -> Draft:
+    """Runs the passes, up to and including `until`, with the verifier after each that made a graph.
+
+    A graph is frozen when it is made, so one that has been verified stays verified.
+    """
+    draft = Draft(spec)
+    for step in PASSES:
+        before, draft = draft, step.run(draft)
+        if draft.graph is not None and draft.graph is not before.graph:
+            verify(draft.graph, step.name)
+        if step.name == until:
+            break
+    return draft
+
+
+def plan_spec(spec: Spec) -> Plan:
+    """Compiles a checked spec into a plan; imports no torch."""
+    return freeze(run_passes(spec))
+
+
+def freeze(draft: Draft) -> Plan:
+    """The plan of a draft that went through all passes."""
+    assert draft.graph is not None and draft.size is not None
+    stores = tuple(
+        PlannedStore(
+            name=store.name,
+            shape=store.shape,
+            dtype=store.dtype,
+            init=store.init,
+            group=store.group,
+            # a store that no rule takes is an LS3xx error; the plan is still printed, with the store as trained
+            scheme=draft.schemes.get(store.name, Scheme("float32")),
+            modes=draft.uses[store.name].modes,
+            sites=draft.uses[store.name].sites,
+            family=store.family,
+        )
+        for store in draft.graph.stores
+    )
+    modes = {name: _mode(draft, name) for name in draft.order}
+    receivers = {site.position for site in draft.graph.nodes(Site) if site.operation == "add_skip"}
+    positions = tuple(_position(draft.spec.architecture, run, run.index in receivers) for run in draft.executions)
+    return Plan(draft.spec, draft.graph, stores, positions, modes, draft.size)
+
+
+def _mode(draft: Draft, name: str) -> PlannedMode:
+    assert draft.graph is not None
+    sites = [draft.graph.site(site) for site in draft.order[name]]
+    positions = dict.fromkeys(site.position for site in sites if site.position is not None)
+    return PlannedMode(name, draft.order[name], tuple(positions), draft.costs[name])
+
+
+def _position(architecture: Architecture, run: Execution, skip: bool) -> Position:
+    block = block_of(architecture, run)
+    features = {
+        "loop_vector": run.stage.loop_vector is not None and run.step == 0,
+        "skip": skip,
+        "x0_mix": block.residual.x0_mix,
+        "value_embedding": uses_value_embedding(architecture, run),
+        "xsa": uses_xsa(architecture, run),
+    }
+    return Position(
+        index=run.index,
+        stage=run.stage.name,
+        loop=run.loop,
+        block=run.block_name,
+        occurrence=run.occurrence,
+        features=tuple(name for name, on in features.items() if on),
+    )

@@ -1,0 +1,23 @@
+"""Pass `bind`: declares the stores, adds the sites of every mode, and binds each site to its stores."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import networkx as nx
+
+from ..graph.builder import GraphBuilder
+from ..graph.declare import declare_stores
+from ..graph.unroll import ModeUnroller
+from .draft import Draft
+
+
+def bind(draft: Draft) -> Draft:
+    """Fills `graph`."""
+    builder = GraphBuilder()
+    declare_stores(builder, draft.spec.architecture)
+    unroller = ModeUnroller(builder, draft.spec.architecture, draft.executions)
+    for mode, loops in draft.loops.items():
+        unroller.unroll(mode, dict(loops))
+    nx.freeze(builder.graph.nx)  # from here on passes annotate; a pass that changes the graph must build a new one
+    return replace(draft, graph=builder.graph)

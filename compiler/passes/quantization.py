@@ -1,0 +1,37 @@
+"""Pass `quantization`: the first rule that matches a store gives its scheme."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from fnmatch import fnmatchcase
+
+from ..graph.model import Store
+from ..spec.quantization import Match, Quantization, Scheme
+from .draft import Draft
+
+
+def plan_quantization(draft: Draft) -> Draft:
+    """Fills `schemes`; a store that no rule matches is missing there, and the rules of LS3xx report it."""
+    assert draft.graph is not None
+    found = ((store.name, first_rule(draft.spec.quantization, store)) for store in draft.graph.stores)
+    schemes: dict[str, Scheme] = {
+        name: draft.spec.quantization.rules[index].scheme for name, index in found if index is not None
+    }
+    return replace(draft, schemes=schemes)
+
+
+def first_rule(quantization: Quantization, store: Store) -> int | None:
+    """Index of the first rule that takes the store."""
+    return next((index for index, rule in enumerate(quantization.rules) if matches(rule.match, store)), None)
+
+
+def matches(match: Match, store: Store) -> bool:
+    """Whether every condition that is given holds for the store."""
+    conditions = (
+        match.name is None or fnmatchcase(store.name, match.name),
+        match.group is None or match.group == store.group,
+        match.ndim is None or match.ndim == len(store.shape),
+        match.min_elements is None or store.elements >= match.min_elements,
+        match.max_elements is None or store.elements <= match.max_elements,
+    )
+    return all(conditions)

@@ -1,0 +1,73 @@
+"""Rules that need the plan: quantization that matches nothing (LS3xx), the budget (LS4xx), stores never used (LS50x)."""
+
+from __future__ import annotations
+
+from ..passes.draft import Draft
+from ..passes.quantization import first_rule, matches
+from .findings import Findings, YamlPath
+
+
+def check_quantization(findings: Findings, draft: Draft) -> None:
+    """Every rule takes some store, and every store has a rule."""
+    assert draft.graph is not None
+    policy = draft.spec.quantization
+    taken = {first_rule(policy, store) for store in draft.graph.stores}
+    for index, rule in enumerate(policy.rules):
+        if index in taken:
+            continue
+        shadowed = any(matches(rule.match, store) for store in draft.graph.stores)
+        reason = "earlier rules take every store that it matches" if shadowed else "no store matches"
+        findings.error("LS301", ("quantization", "rules", index), f"this rule has no effect: {reason}", "remove it, or change its conditions or its place")
+    missing = [store.name for store in draft.graph.stores if store.name not in draft.schemes]
+    if missing:
+        more = f" and {len(missing) - 3} more" if len(missing) > 3 else ""
+        findings.error(
+            "LS302",
+            ("quantization", "rules"),
+            f"no rule takes {', '.join(missing[:3])}{more}",
+            "end the list with a rule without conditions, such as {scheme: {kind: float16}}",
+            key=True,
+        )
+
+
+def check_budget(findings: Findings, draft: Draft) -> None:
+    """Over budget is an error only where the whole interval is above the limit."""
+    size = draft.size
+    assert size is not None
+    over = size.predicted_bytes - size.limit_bytes
+    figures = f"{size.predicted_bytes:,} bytes predicted ({size.low_bytes:,} to {size.high_bytes:,}, of them {size.code_bytes:,} code), limit {size.limit_bytes:,}"
+    if size.low_bytes > size.limit_bytes:
+        findings.error("LS401", ("budget", "bytes"), f"over budget: {figures}", f"save {over:,} bytes: fewer or narrower blocks, fewer bits, or a larger clip k")
+    elif size.high_bytes > size.limit_bytes:
+        findings.warning("LS402", ("budget", "bytes"), f"may be over budget: {figures}", f"leave a margin of {size.high_bytes - size.limit_bytes:,} bytes more")
+
+
+def check_liveness(findings: Findings, draft: Draft) -> None:
+    """Every store is read by some site in some mode that training runs."""
+    assert draft.graph is not None
+    trained = {mode for phase in draft.spec.cadence for mode in phase.pattern}
+    reported: set[YamlPath] = set()
+    for store in draft.graph.stores:
+        use = draft.uses[store.name]
+        if set(use.modes) & trained:
+            continue
+        place = _place(store.name, store.origin)
+        if place in reported:
+            continue
+        reported.add(place)
+        owner = ".".join(store.name.split(".")[:3]) if store.name.startswith("blocks.") else store.name
+        if not use.modes:
+            findings.error("LS504", place, f"{owner} is stored and never runs", "let a stage's path run it, or store less")
+        else:
+            modes = ", ".join(use.modes)
+            findings.error(
+                "LS505",
+                place,
+                f"{owner} runs only in mode {modes}, and training runs only {', '.join(sorted(trained))}: it would stay as it starts",
+                f"put {use.modes[0]} into the cadence, or drop what only {use.modes[0]} uses",
+            )
+
+
+def _place(name: str, origin: YamlPath) -> YamlPath:
+    """One report for each block (at the group's count) or declaration."""
+    return ("blocks", name.split(".")[1], "count") if name.startswith("blocks.") else origin

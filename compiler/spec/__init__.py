@@ -1,0 +1,46 @@
+"""The spec as frozen dataclasses: what the YAML says after `extends`, `--set`, defaults and sugar are resolved."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any
+
+from .architecture import Architecture
+from .quantization import Quantization
+from .train import Data, Evaluate, Train
+
+GROUPS = ("matrices", "embeddings", "scalars", "head")
+
+
+@dataclass(frozen=True, slots=True)
+class Budget:
+    """Decimal bytes: the limit, and what of it the code takes."""
+
+    bytes: int
+    code_bytes: int
+
+
+@dataclass(frozen=True, slots=True)
+class Phase:
+    """A pattern of modes that repeats over steps, up to (not including) step `until`; None is the end of training."""
+
+    pattern: tuple[str, ...]
+    until: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Spec:
+    """A resolved, checked spec."""
+
+    name: str
+    about: str
+    budget: Budget
+    data: Data
+    architecture: Architecture
+    cadence: tuple[Phase, ...]
+    activities: dict[str, str]  # activity -> mode
+    quantization: Quantization
+    train: Train
+    evaluate: Evaluate
+    plain: dict[str, Any] = field(repr=False, compare=False, default_factory=dict)
+    """The resolved document, as stored with every run and artifact."""

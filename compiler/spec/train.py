@@ -1,0 +1,119 @@
+"""The `train`, `evaluate` and `data` sections: optimizers by group, clock, averaging, and where text comes from."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Literal
+
+Precision = Literal["float32", "bfloat16"]
+
+
+@dataclass(frozen=True, slots=True)
+class MomentumWarmup:
+    """Muon's momentum rises linearly from `start` to the optimizer's `momentum` over `steps` steps."""
+
+    start: float
+    steps: int
+
+
+@dataclass(frozen=True, slots=True)
+class GroupOptimizer:
+    """The optimizer of one group of stores; `kind` says which fields are read (the others are None)."""
+
+    kind: Literal["muon", "adamw"]
+    lr: float
+    weight_decay: float
+    momentum: float | None = None  # muon
+    momentum_warmup: MomentumWarmup | None = None  # muon
+    nesterov: bool | None = None  # muon
+    newton_schulz_steps: int | None = None  # muon
+    betas: tuple[float, float] | None = None  # adamw
+    eps: float | None = None  # adamw
+
+
+@dataclass(frozen=True, slots=True)
+class Stop:
+    """When training ends; steps are optimizer steps."""
+
+    steps: int
+
+
+@dataclass(frozen=True, slots=True)
+class Schedule:
+    """Learning-rate multiplier over steps: linear up, 1, then linear down to `floor` at the last step."""
+
+    warmup_steps: int = 0
+    warmdown_steps: int = 0
+    floor: float = 0.0
+
+
+@dataclass(frozen=True, slots=True)
+class Average:
+    """Exponential moving average of the stores; with `debias` the initial weights' share is divided out."""
+
+    kind: Literal["ema"]
+    decay: float
+    debias: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class Train:
+    """The `train` section."""
+
+    seed: int
+    sequence_length: int
+    batch_tokens: int
+    accumulation: int
+    stop: Stop
+    schedule: Schedule
+    optimizer: dict[str, GroupOptimizer]  # by group: matrices, embeddings, scalars, head
+    inactive: Literal["skip", "decay"] = "skip"
+    grad_clip: float | None = None
+    average: Average | None = None
+    precision: Precision = "float32"
+    cpu_threads: int | None = None
+    validate_every: int = 0
+    log_every: int = 10
+    checkpoint_every: int = 0
+    keep_checkpoints: int = 2
+
+    @property
+    def micro_batch_sequences(self) -> int:
+        """Sequences of one forward pass."""
+        return self.batch_tokens // (self.sequence_length * self.accumulation)
+
+
+@dataclass(frozen=True, slots=True)
+class Evaluate:
+    """The `evaluate` section: the sliding window of the score, in tokens."""
+
+    sequence_length: int
+    stride: int
+    batch_windows: int = 16
+
+
+@dataclass(frozen=True, slots=True)
+class Source:
+    """Where text comes from: the running interpreter's standard library, or shards in the challenge's format."""
+
+    kind: Literal["python_standard_library", "shards"]
+    validation_bytes: int | None = None  # python_standard_library
+    train: str | None = None  # shards: glob
+    validation: str | None = None  # shards: glob
+
+
+@dataclass(frozen=True, slots=True)
+class TokenizerSource:
+    """A SentencePiece model: trained on the train split, or read from a file."""
+
+    kind: Literal["train", "file"]
+    embed: bool
+    path: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Data:
+    """The `data` section."""
+
+    source: Source = field(default_factory=lambda: Source("python_standard_library", 100_000))
+    tokenizer: TokenizerSource = field(default_factory=lambda: TokenizerSource("train", True))

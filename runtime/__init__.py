@@ -1,0 +1,1 @@
+"""loopspec's runtime: trains, quantizes, packs and scores what the compiler emits."""

@@ -1,0 +1,51 @@
+"""What an artifact holds, and what its writer reports."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+from ..quantize import EncodedStore
+
+LOOPSPEC_VERSION = "0.1.0"
+"""Version of the package that writes; recorded, never interpreted by the reader."""
+
+
+@dataclass(frozen=True, slots=True)
+class ArtifactContents:
+    """Everything in an artifact, decompressed, with the stores still encoded.
+
+    Attributes:
+        spec: the resolved spec as plain JSON (dicts with string keys, lists, strings, finite numbers, booleans, None).
+        stores: by name, in plan order; each key is its store's name.
+        tokenizer: the tokenizer model's bytes where the artifact carries them.
+        tokenizer_sha256: 64 hex digits of the tokenizer model, embedded or not; "" where tokens are raw bytes.
+        provenance: identities that a score depends on (corpus, validation split, run), strings by name.
+        loopspec_version: version of the package that wrote it.
+    """
+
+    spec: dict[str, Any]
+    stores: dict[str, EncodedStore]
+    tokenizer: bytes | None
+    tokenizer_sha256: str
+    provenance: dict[str, str]
+    loopspec_version: str = LOOPSPEC_VERSION
+
+
+@dataclass(frozen=True, slots=True)
+class ArtifactSummary:
+    """Sizes of a written artifact, in bytes.
+
+    Attributes:
+        bytes: the whole file.
+        header_bytes: the compressed header.
+        data_bytes: the compressed data section.
+        sha256: of the whole file, as `sha256sum` prints it.
+        store_bytes: each store's part of `data_bytes`: its own frame and an estimated share of the pool.
+    """
+
+    bytes: int
+    header_bytes: int
+    data_bytes: int
+    sha256: str
+    store_bytes: dict[str, int]

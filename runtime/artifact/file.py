@@ -1,0 +1,67 @@
+"""The artifact on disk: written whole or not at all, read with its size known."""
+
+from __future__ import annotations
+
+import os
+import stat
+from pathlib import Path
+
+from ...compiler.spec.quantization import Codec
+from .container import DIGEST_BYTES, MAX_HEADER_BYTES, MAX_SECTION_BYTES, PREAMBLE, build_artifact, parse_artifact
+from .contents import ArtifactContents, ArtifactSummary
+from .errors import ArtifactError
+
+# Compressing can make data a little larger, never by more than this.
+MAX_FILE_BYTES = PREAMBLE.size + MAX_HEADER_BYTES + MAX_SECTION_BYTES + MAX_SECTION_BYTES // 128 + DIGEST_BYTES
+
+
+def write_artifact(path: Path, contents: ArtifactContents, codec: Codec) -> ArtifactSummary:
+    """Writes the artifact so that `path` holds either what it held before or the whole new file, whenever killed.
+
+    Raises:
+        ArtifactError: contents that the format cannot hold, or a failure of the file system.
+    """
+    whole, summary = build_artifact(contents, codec)
+    partial = path.with_name(f".{path.name}.{os.getpid()}.partial")
+    try:
+        _write_synced(partial, whole)
+        partial.replace(path)
+        _sync_folder(path.parent)
+    except OSError as error:
+        raise ArtifactError(f"{path}: cannot be written ({error}); free space or choose another folder") from error
+    finally:
+        partial.unlink(missing_ok=True)
+    return summary
+
+
+def read_artifact(path: Path) -> ArtifactContents:
+    """Reads and checks an artifact, with numpy and zstandard alone.
+
+    Raises:
+        ArtifactError: no such file, or anything but a sound artifact of this format version.
+    """
+    try:
+        with path.open("rb") as file:
+            status = os.fstat(file.fileno())
+            if not stat.S_ISREG(status.st_mode) or status.st_size > MAX_FILE_BYTES:
+                raise ArtifactError(f"{path}: not a regular file of at most {MAX_FILE_BYTES} bytes; give an artifact")
+            whole = file.read(status.st_size)
+    except OSError as error:
+        raise ArtifactError(f"{path}: cannot be read ({error}); give an artifact that `pack` wrote") from error
+    return parse_artifact(whole, str(path))
+
+
+def _write_synced(path: Path, data: bytes) -> None:
+    with path.open("wb") as file:
+        file.write(data)
+        file.flush()
+        os.fsync(file.fileno())
+
+
+def _sync_folder(folder: Path) -> None:
+    """Makes the rename itself durable."""
+    descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)

@@ -1,0 +1,103 @@
+"""Everything that training and evaluation need to know about their data, from the embedded corpus or from shards."""
+
+import itertools
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from .byte_table import ByteTable, assert_bytes_match
+from .corpus import Corpus, Document
+from .events import DataEvent
+from .shards import expand_shards, read_shard
+from .token_stream import TokenStream
+from .tokenizer import TokenArray, Tokenizer
+
+MAX_DECODED_TOKENS = 8_000_000  # the text of more validation tokens is only wanted for yardsticks, and costs minutes
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class TokenData:
+    """Tokens for training and validation and the means to score them.
+
+    Attributes:
+        train: the training tokens as one stream.
+        validation: tokens (n + 1,): the first only precedes, the other n are targets.
+        validation_bytes: bytes of text that the n targets stand for.
+        validation_text: those bytes, or None (an event says why).
+        byte_table: bytes by token.
+        tokenizer: what made the tokens.
+        description: one line for people.
+        events: what happened on the way, to be printed.
+    """
+
+    train: TokenStream
+    validation: TokenArray
+    validation_bytes: int
+    validation_text: bytes | None
+    byte_table: ByteTable
+    tokenizer: Tokenizer
+    description: str
+    events: tuple[DataEvent, ...]
+
+
+def from_corpus(corpus: Corpus, tokenizer: Tokenizer, vocab_size: int | None = None) -> TokenData:
+    """Tokenize a corpus: documents in order, a beginning-of-document token before each.
+
+    Raises:
+        ByteAccountingError: some document's tokens do not stand for exactly its bytes.
+    """
+    table = ByteTable.from_tokenizer(tokenizer, vocab_size)
+    train = _tokenize(corpus.train, tokenizer, table)
+    validation = _tokenize(corpus.validation, tokenizer, table)
+    text = "".join(document.text for document in corpus.validation).encode()
+    events = tuple(
+        DataEvent("corpus_skipped", f"{count} files are not in the corpus: {reason}")
+        for reason, count in sorted(corpus.skipped_counts.items())
+    )
+    description = (
+        f"embedded corpus {corpus.sha256[:12]}: {len(corpus.train)} files, {len(train)} tokens to train on; "
+        f"{len(corpus.validation)} files, {len(validation)} tokens, {len(text)} bytes to validate on"
+    )
+    return TokenData(TokenStream([train]), validation, len(text), text, table, tokenizer, description, events)
+
+
+def from_shards(
+    train_pattern: str, validation_pattern: str, tokenizer: Tokenizer, vocab_size: int | None = None
+) -> TokenData:
+    """Map the challenge's shards; validation bytes are counted by the challenge's table, to the letter.
+
+    `vocab_size`: the model's, if it is larger than the tokenizer's; a token beyond both is an error.
+
+    Raises:
+        ShardError: see `read_shard` and `expand_shards`.
+    """
+    table = ByteTable.from_tokenizer(tokenizer, vocab_size, dummy_prefix=True)
+    limit = len(table.base_bytes)
+    train = TokenStream([read_shard(path, limit) for path in expand_shards(train_pattern)])
+    validation = np.concatenate([read_shard(path, limit) for path in expand_shards(validation_pattern)])
+    text, events = _decode(validation, table)
+    total = table.total(validation)
+    description = (
+        f"shards {train_pattern}: {len(train)} tokens to train on; {validation_pattern}: {len(validation)} tokens, "
+        f"{total} bytes to validate on"
+    )
+    return TokenData(train, validation, total, text, table, tokenizer, description, events)
+
+
+def _tokenize(documents: Sequence[Document], tokenizer: Tokenizer, table: ByteTable) -> TokenArray:
+    arrays = tokenizer.encode_documents([document.text for document in documents])
+    assert_bytes_match(documents, arrays, table, tokenizer.bos_id)
+    opening = np.array([tokenizer.bos_id], dtype=np.uint16)
+    return np.concatenate(list(itertools.chain.from_iterable((opening, array) for array in arrays)))
+
+
+def _decode(validation: TokenArray, table: ByteTable) -> tuple[bytes | None, tuple[DataEvent, ...]]:
+    if len(validation) > MAX_DECODED_TOKENS:
+        message = f"validation text not decoded: {len(validation)} tokens are over {MAX_DECODED_TOKENS}"
+        return None, (DataEvent("validation_text_missing", message),)
+    text = table.target_text(validation)
+    if text is None:
+        message = "validation text not decoded: some tokens stand for no known text"
+        return None, (DataEvent("validation_text_missing", message),)
+    return text, ()

@@ -1,0 +1,150 @@
+"""Bits per byte of a model on a token stream: (mean nats per token / ln 2) * (tokens / bytes)."""
+
+import math
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Protocol
+
+import numpy as np
+import torch
+from torch.nn import functional
+
+from ..data.byte_table import ByteTable
+from ..data.tokenizer import TokenArray
+from .windows import Window, sliding_windows
+
+Progress = Callable[[int, int], None]
+
+
+class ScoreError(ValueError):
+    """The tokens, the settings, or what the model returned do not allow a score."""
+
+
+class LanguageModel(Protocol):
+    """What is scored: an `nn.Module` of this signature, or a function."""
+
+    def __call__(self, tokens: torch.Tensor, *, mode: str) -> torch.Tensor:
+        """Logits (B, T, V) for tokens (B, T)."""
+
+
+@dataclass(frozen=True, slots=True)
+class ScoreSettings:
+    """How to score: window length and stride in tokens, windows per batch, the model's mode."""
+
+    sequence_length: int
+    stride: int
+    batch_windows: int = 16
+    mode: str = "full"
+
+    def __post_init__(self) -> None:
+        """Raise ScoreError for an empty batch; window length and stride are checked by `sliding_windows`."""
+        if self.batch_windows < 1:
+            raise ScoreError(f"batch_windows = {self.batch_windows}: must be at least 1")
+
+
+@dataclass(frozen=True, slots=True)
+class Score:
+    """A measured score; `loss` in nats per token, `tokens` and `bytes` of the scored targets."""
+
+    bits_per_byte: float
+    loss: float
+    tokens: int
+    bytes: int
+    seconds: float
+
+
+def score(
+    model: LanguageModel,
+    tokens: TokenArray,
+    byte_table: ByteTable,
+    settings: ScoreSettings,
+    device: torch.device | str = "cpu",
+    progress: Progress | None = None,
+) -> Score:
+    """Score the targets tokens[1:] of a stream (n + 1,), each exactly once (see `sliding_windows`).
+
+    Losses are float32 (float64 if the logits are), their sum float64. A module is put into evaluation mode and left as
+    it was. `progress` gets the number of windows done and of all windows after every batch.
+
+    Raises:
+        ScoreError: no target, no byte, logits of a wrong shape, or a loss that is not finite.
+    """
+    began = time.perf_counter()
+    targets = len(tokens) - 1
+    byte_count = _count_bytes(tokens, byte_table)
+    windows = sliding_windows(targets, settings.sequence_length, settings.stride)
+    nats = 0.0
+    done = 0
+    with _evaluating(model), torch.inference_mode():
+        for batch in _batches(windows, settings.batch_windows):
+            nats += _batch_nats(model, tokens, batch, settings.mode, device)
+            done += len(batch)
+            if progress is not None:
+                progress(done, len(windows))
+    loss = nats / targets
+    bits_per_byte = loss / math.log(2) * (targets / byte_count)
+    return Score(bits_per_byte, loss, targets, byte_count, time.perf_counter() - began)
+
+
+def _count_bytes(tokens: TokenArray, byte_table: ByteTable) -> int:
+    known = len(byte_table.base_bytes)
+    if len(tokens) and int(tokens.max()) >= known:
+        raise ScoreError(f"token {tokens.max()} is beyond the byte table of {known}; use the tokenizer of these tokens")
+    count = byte_table.total(tokens)
+    if count < 1:
+        raise ScoreError(f"nothing to score: {len(tokens)} tokens, {count} bytes of text; give more validation data")
+    return count
+
+
+def _batches(windows: Sequence[Window], size: int) -> Iterator[Sequence[Window]]:
+    """All windows of a stream have the same length, so that any run of them makes a batch."""
+    return (windows[start : start + size] for start in range(0, len(windows), size))
+
+
+def _batch_nats(
+    model: LanguageModel, tokens: TokenArray, windows: Sequence[Window], mode: str, device: torch.device | str
+) -> float:
+    length = windows[0].length
+    spans = np.stack([tokens[window.start : window.start + length + 1] for window in windows]).astype(np.int64)
+    batch = torch.from_numpy(spans).to(device)
+    logits = model(batch[:, :-1], mode=mode)  # (B, T, V)
+    expected = (len(windows), length)
+    if logits.ndim != 3 or tuple(logits.shape[:2]) != expected:
+        raise ScoreError(f"the model returned {tuple(logits.shape)} for tokens {expected}; expected {(*expected, 'V')}")
+    if int(spans.max()) >= logits.shape[2]:
+        vocab_size = logits.shape[2]
+        raise ScoreError(f"token {spans.max()} is beyond the model's vocabulary of {vocab_size}; use its tokenizer")
+    first = min(window.score_from for window in windows)  # nothing before it is scored by any window of the batch
+    losses = _losses(logits[:, first:], batch[:, first + 1 :])
+    starts = torch.tensor([window.score_from - first for window in windows], device=losses.device)
+    scored = torch.arange(losses.shape[1], device=losses.device) >= starts[:, None]
+    nats = float(losses[scored].sum(dtype=torch.float64))
+    if not math.isfinite(nats):
+        last = windows[-1]
+        raise ScoreError(
+            f"the loss is {nats} among targets {windows[0].start + 1} to {last.start + last.length}: "
+            "the model diverged; score an earlier checkpoint"
+        )
+    return nats
+
+
+def _losses(logits: torch.Tensor, targets: torch.Tensor) -> torch.Tensor:
+    """Nats per position, (B, T)."""
+    wide = logits if logits.dtype == torch.float64 else logits.float()
+    flat = functional.cross_entropy(wide.flatten(0, 1), targets.flatten(), reduction="none")
+    return flat.view(targets.shape)
+
+
+@contextmanager
+def _evaluating(model: LanguageModel) -> Iterator[None]:
+    modules = model.modules() if isinstance(model, torch.nn.Module) else ()
+    training = [module for module in modules if module.training]
+    for module in training:
+        module.training = False
+    try:
+        yield
+    finally:
+        for module in training:
+            module.training = True

@@ -1,0 +1,1 @@
+"""Optimizers by group of stores, and the schedules that drive them."""

@@ -1,0 +1,33 @@
+"""The check that a step's mode and the gradients it produced agree with the plan."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+from torch import nn
+
+from ...compiler.plan import PlannedStore
+
+
+class LivenessError(RuntimeError):
+    """The module trains other stores than the plan says. Published runs had gates that no gradient ever reached."""
+
+
+def check_gradients(stores: Sequence[PlannedStore], parameters: Mapping[str, nn.Parameter], mode: str) -> None:
+    """Require a gradient on exactly the stores that `mode` uses.
+
+    Raises:
+        LivenessError: names the first store, in plan order, that breaks this.
+    """
+    for store in stores:
+        reached = parameters[store.name].grad is not None
+        if reached == (mode in store.modes):
+            continue
+        if reached:
+            raise LivenessError(
+                f"store {store.name} got a gradient in mode {mode}, which the plan says does not use it"
+            )
+        raise LivenessError(
+            f"store {store.name} is used by mode {mode} but no gradient reached it; "
+            "something between it and the loss is detached"
+        )

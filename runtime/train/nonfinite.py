@@ -1,0 +1,19 @@
+"""Where a run went wrong when its loss is no number."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import torch
+from torch import nn
+
+
+def first_nonfinite(parameters: Mapping[str, nn.Parameter]) -> str:
+    """Words for the first store, in plan order, whose weight is not finite, else whose gradient is not."""
+    for name, parameter in parameters.items():
+        if not torch.isfinite(parameter).all():
+            return f"weight of store {name}"
+    for name, parameter in parameters.items():
+        if parameter.grad is not None and not torch.isfinite(parameter.grad).all():
+            return f"gradient of store {name}"
+    return "none of the stores; the loss itself overflowed"

@@ -1,0 +1,92 @@
+"""The folder of one run: what is where in it, and that one process at a time writes there."""
+
+from __future__ import annotations
+
+import fcntl
+import os
+from collections.abc import Callable
+from pathlib import Path
+from types import TracebackType
+from typing import Self
+
+from .errors import RunFolderError
+
+
+class RunFolder:
+    """Paths of a run's files, and the lock on them. Use it as a context manager.
+
+    Args:
+        path: the folder; created if absent.
+        resume: go on with what is there; otherwise the folder must hold no run.
+        event: told about a lock left by a process that died.
+
+    Raises:
+        RunFolderError: another process holds the folder, it holds a run and `resume` is off, or it holds none and
+            `resume` is on.
+    """
+
+    def __init__(self, path: Path, *, resume: bool, event: Callable[[str], None]) -> None:
+        self.path = path
+        self.spec = path / "spec.yaml"
+        self.plan = path / "plan.txt"
+        self.model = path / "model.py"
+        self.metrics = path / "metrics.jsonl"
+        self.checkpoints = path / "checkpoints"
+        self.artifact = path / "artifact.loopspec"
+        self.report = path / "report.json"
+        self._create()
+        self._descriptor = self._lock(event)
+        try:
+            self._check(resume)
+        except RunFolderError:
+            self.close()
+            raise
+
+    def holds_run(self) -> bool:
+        """Whether some run has written here."""
+        files = (self.spec, self.plan, self.model, self.metrics, self.checkpoints, self.artifact, self.report)
+        return any(file.exists() for file in files)
+
+    def close(self) -> None:
+        """Give the lock back. The empty file stays: removing it would let two processes lock two files."""
+        os.ftruncate(self._descriptor, 0)
+        os.close(self._descriptor)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def _create(self) -> None:
+        try:
+            self.path.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            message = f"run folder {self.path} cannot be made ({error.strerror}); name another one"
+            raise RunFolderError(message) from error
+
+    def _check(self, resume: bool) -> None:
+        if resume and not self.holds_run():
+            raise RunFolderError(f"run folder {self.path} holds no run to resume; check the path, or start a new run")
+        if not resume and self.holds_run():
+            raise RunFolderError(f"run folder {self.path} holds a run already; resume it, or name another folder")
+
+    def _lock(self, event: Callable[[str], None]) -> int:
+        """Take the kernel's lock, which goes with the process; the pid in the file only tells who had it."""
+        lock = self.path / "lock"
+        descriptor = os.open(lock, os.O_RDWR | os.O_CREAT, 0o644)
+        owner = os.pread(descriptor, 32, 0).decode("ascii", errors="replace").strip()
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError as error:
+            os.close(descriptor)
+            raise RunFolderError(
+                f"run folder {self.path} is in use by process {owner or 'unknown'}; wait for it, or name another folder"
+            ) from error
+        if owner:
+            event(f"{lock}: taken over from process {owner}, which died without giving it back")
+        os.ftruncate(descriptor, 0)
+        os.pwrite(descriptor, f"{os.getpid()}\n".encode(), 0)
+        return descriptor

@@ -1,0 +1,71 @@
+"""Token data from a corpus and from shards."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+from loopspec.runtime.data import token_source
+from loopspec.runtime.data.corpus import Document, SkippedFile, split_documents, standard_library_corpus
+from loopspec.runtime.data.errors import ByteAccountingError, ShardError
+from loopspec.runtime.data.shards import write_shard
+from loopspec.runtime.data.token_source import from_corpus, from_shards
+from loopspec.runtime.data.tokenizer import Tokenizer
+
+GOLDEN = Path(__file__).parents[2] / "golden"
+ARRAYS = np.load(GOLDEN / "bpb_eval_loader.npz")
+CHALLENGE = Tokenizer.from_file(GOLDEN / "bpb_tiny.model")
+TEXT = "".join(document.text for document in standard_library_corpus().validation)
+DOCUMENTS = [Document(f"part{start}", TEXT[start : start + 2000]) for start in range(0, 100_000, 2000)]
+CORPUS = split_documents(DOCUMENTS, 20_000, [SkippedFile("a.py", "empty"), SkippedFile("b.py", "empty")])
+OWN = Tokenizer.train([document.text for document in DOCUMENTS], 512)
+TRAIN_PATTERN = str(GOLDEN / "shard_s_*.bin")
+
+
+def test_corpus_tokens_decode_to_the_documents_and_bytes_are_the_texts():
+    data = from_corpus(CORPUS, OWN, 600)
+    text = "".join(document.text for document in CORPUS.validation).encode()
+    assert (data.validation_bytes, data.validation_text) == (len(text), text)
+    assert data.byte_table.total(data.validation) == len(text)
+    assert len(data.byte_table.base_bytes) == 600
+    train = data.train.read(0, len(data.train)).astype(np.uint16)
+    parts = np.split(train, np.flatnonzero(train == OWN.bos_id))[1:]
+    assert [OWN.decode(part[1:]) for part in parts] == [document.text for document in CORPUS.train]
+    assert data.validation[0] == OWN.bos_id
+    assert [event.message for event in data.events] == ["2 files are not in the corpus: empty"]
+    assert CORPUS.sha256[:12] in data.description
+
+
+def test_a_tokenizer_that_changes_the_text_is_refused():
+    documents = [Document(f"file{index}.py", f"value  = {index}\n") for index in range(20)]
+    with pytest.raises(ByteAccountingError, match=r"file\d+\.py: the byte table counts"):
+        from_corpus(split_documents(documents, 60), CHALLENGE)
+
+
+def test_shards_give_the_challenges_bytes(tmp_path):
+    write_shard(tmp_path / "val_0.bin", ARRAYS["tokens"][:700])
+    write_shard(tmp_path / "val_1.bin", ARRAYS["tokens"][700:])
+    data = from_shards(TRAIN_PATTERN, f"{tmp_path}/val_*.bin", CHALLENGE, 424)
+    assert len(data.train) == 157
+    np.testing.assert_array_equal(data.validation, ARRAYS["tokens"])
+    assert data.validation_bytes == ARRAYS["token_bytes_for_targets"].sum() == len(data.validation_text)
+    assert data.validation_text.startswith(b"The quiet river")
+    assert data.events == ()
+
+
+def test_text_that_is_not_decoded_is_an_event(tmp_path, monkeypatch):
+    path = tmp_path / "val.bin"
+    write_shard(path, np.array([1, 335, 410]))
+    data = from_shards(TRAIN_PATTERN, str(path), CHALLENGE, 424)
+    assert data.validation_text is None
+    assert [event.kind for event in data.events] == ["validation_text_missing"]
+    monkeypatch.setattr(token_source, "MAX_DECODED_TOKENS", 2)
+    write_shard(path, np.array([1, 335, 336]))
+    (event,) = from_shards(TRAIN_PATTERN, str(path), CHALLENGE).events
+    assert event.message == "validation text not decoded: 3 tokens are over 2"
+
+
+def test_a_token_beyond_model_and_tokenizer_is_refused(tmp_path):
+    path = tmp_path / "val.bin"
+    write_shard(path, np.array([1, 424]))
+    with pytest.raises(ShardError, match=r"token 424 .* vocabulary of 424"):
+        from_shards(TRAIN_PATTERN, str(path), CHALLENGE, 424)

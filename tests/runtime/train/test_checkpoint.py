@@ -1,0 +1,159 @@
+"""Checkpoint files: round trip, retention, kills at each point of a save, and what is said of bad files."""
+
+import os
+from dataclasses import fields, replace
+from pathlib import Path
+
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from loopspec.runtime.train import atomic
+from loopspec.runtime.train.checkpoint import MAGIC, Checkpoint, CheckpointFolder, decode, encode
+from loopspec.runtime.train.determinism import random_state, restore_random_state
+from loopspec.runtime.train.errors import CheckpointError
+
+CPU = torch.device("cpu")
+ONE = Checkpoint(
+    step=1,
+    spec_hash="abc",
+    model={"w": torch.arange(6.0).reshape(2, 3)},
+    optimizers={"matrices": {"state": {0: {"momentum_buffer": torch.ones(2)}}, "param_groups": [{"lr": 0.1}]}},
+    average=None,
+    random=random_state(),
+    batches={"shard": "a.bin", "position": 7},
+    seconds=1.5,
+    tokens=96,
+    mode_counts={"full": 1},
+    train_loss=2.5,
+)
+ENCODED = encode(ONE)
+
+
+def names(folder: Path) -> list[str]:
+    return sorted(path.name for path in folder.iterdir())
+
+
+def test_round_trip(tmp_path: Path) -> None:
+    folder = CheckpointFolder(tmp_path / "checkpoints", 2)
+    path = folder.save(ONE)
+    assert folder.latest() == path
+    loaded = folder.load(path, "abc", CPU)
+    assert torch.equal(loaded.model["w"], ONE.model["w"])
+    plain = [field.name for field in fields(Checkpoint) if field.name not in {"model", "optimizers", "random"}]
+    assert [getattr(loaded, name) for name in plain] == [getattr(ONE, name) for name in plain]
+
+
+def test_random_states_come_back(tmp_path: Path) -> None:
+    import random
+
+    import numpy as np
+
+    before = random_state()
+    drawn = random.random(), np.random.random(), torch.rand(3)
+    path = CheckpointFolder(tmp_path, 1).save(replace(ONE, random=before))
+    restore_random_state(CheckpointFolder(tmp_path, 1).load(path, "abc", CPU).random)
+    again = random.random(), np.random.random(), torch.rand(3)
+    assert drawn[:2] == again[:2]
+    assert torch.equal(drawn[2], again[2])
+
+
+def test_keeps_the_last(tmp_path: Path) -> None:
+    folder = CheckpointFolder(tmp_path, 2)
+    for step in (5, 10, 100, 1000):
+        folder.save(replace(ONE, step=step))
+    assert names(tmp_path) == ["latest", "step-000000100.ckpt", "step-000001000.ckpt"]
+    assert folder.latest() == tmp_path / "step-000001000.ckpt"
+
+
+def test_no_checkpoint_yet(tmp_path: Path) -> None:
+    assert CheckpointFolder(tmp_path / "absent", 1).latest() is None
+
+
+class KilledError(Exception):
+    """Stands for the end of the process."""
+
+
+@pytest.mark.parametrize("survived", range(8))
+def test_a_kill_at_any_point_leaves_a_good_latest(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, survived: int
+) -> None:
+    """Dies at the n-th fsync or rename of the second save: the pointer always names a whole checkpoint."""
+    folder = CheckpointFolder(tmp_path, 1)
+    folder.save(ONE)
+    calls = 0
+
+    def count() -> None:
+        nonlocal calls
+        calls += 1
+        if calls > survived:
+            raise KilledError
+
+    fsync, rename = os.fsync, Path.replace
+    with monkeypatch.context() as patch:
+        patch.setattr(atomic.os, "fsync", lambda fd: (count(), fsync(fd)))
+        patch.setattr(Path, "replace", lambda self, target: (count(), rename(self, target)))
+        try:
+            folder.save(replace(ONE, step=2))
+            finished = True
+        except KilledError:
+            finished = False
+    assert finished == (survived >= 7)  # two files of three operations each, and the folder once more
+    path = folder.latest()
+    assert path is not None
+    assert folder.load(path, "abc", CPU).step == (2 if survived >= 5 else 1)
+    folder.save(replace(ONE, step=3))
+    assert names(tmp_path) == ["latest", "step-000000003.ckpt"]
+
+
+@settings(max_examples=40, deadline=None)
+@given(position=st.integers(0, len(ENCODED) - 1), flip=st.integers(1, 255))
+def test_any_changed_byte_is_found(position: int, flip: int) -> None:
+    damaged = bytearray(ENCODED)
+    damaged[position] ^= flip
+    with pytest.raises(CheckpointError, match=r"^x\.ckpt (is|has) .*"):
+        decode(bytes(damaged), CPU, Path("x.ckpt"), "mend")
+
+
+@settings(max_examples=20, deadline=None)
+@given(length=st.integers(0, len(ENCODED) - 1))
+def test_any_cut_is_found(length: int) -> None:
+    with pytest.raises(CheckpointError):
+        decode(ENCODED[:length], CPU, Path("x.ckpt"), "mend")
+
+
+def message(folder: CheckpointFolder, path: Path, expected_hash: str = "abc") -> str:
+    with pytest.raises(CheckpointError) as caught:
+        folder.load(path, expected_hash, CPU)
+    return str(caught.value)
+
+
+def test_messages_name_file_and_mend(tmp_path: Path) -> None:
+    folder = CheckpointFolder(tmp_path, 3)
+    path = folder.save(ONE)
+    assert "belongs to another spec (hash abc, this spec has def)" in message(folder, path, "def")
+    last = folder.save(replace(ONE, step=2))
+    mend = f"remove it and write the name of another into {tmp_path / 'latest'}: {path.name}"
+    last.write_bytes(last.read_bytes()[:-1])
+    assert message(folder, last) == f"{last} is damaged (its digest differs); {mend}"
+    last.write_bytes(b"PK\x03\x04 someone else's file")
+    assert message(folder, last) == f"{last} is no loopspec checkpoint; {mend}"
+    last.write_bytes(MAGIC[:-3] + b"999" + bytes(64))
+    assert "has checkpoint format 999, this version reads 001" in message(folder, last)
+    last.unlink()
+    with pytest.raises(CheckpointError, match=rf"names '{last.name}', which is not there.*: {path.name}"):
+        folder.latest()
+    (tmp_path / "latest").unlink()
+    with pytest.raises(CheckpointError, match=rf"latest is missing; .*: {path.name}"):
+        folder.latest()
+
+
+def test_foreign_code_in_a_checkpoint_is_not_run(tmp_path: Path) -> None:
+    class Evil:
+        def __reduce__(self):
+            return (os.mkdir, (str(tmp_path / "ran"),))
+
+    path = CheckpointFolder(tmp_path, 1).save(replace(ONE, batches={"evil": Evil()}))
+    with pytest.raises(CheckpointError, match="holds something other than tensors and plain values"):
+        CheckpointFolder(tmp_path, 1).load(path, "abc", CPU)
+    assert not (tmp_path / "ran").exists()

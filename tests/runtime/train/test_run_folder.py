@@ -1,0 +1,65 @@
+"""The run folder: refusal to overwrite, and one process at a time."""
+
+import os
+from pathlib import Path
+
+import pytest
+from loopspec.runtime.train.errors import RunFolderError
+from loopspec.runtime.train.run_folder import RunFolder
+
+
+def test_new_folder_has_the_documented_names(tmp_path: Path) -> None:
+    with RunFolder(tmp_path / "a" / "run", resume=False, event=pytest.fail) as folder:
+        paths = [getattr(folder, n) for n in ("spec", "plan", "model", "metrics", "checkpoints", "artifact", "report")]
+        assert [path.name for path in paths] == [
+            "spec.yaml",
+            "plan.txt",
+            "model.py",
+            "metrics.jsonl",
+            "checkpoints",
+            "artifact.loopspec",
+            "report.json",
+        ]
+        assert folder.path.is_dir()
+        assert not folder.holds_run()
+
+
+def test_refuses_to_overwrite_unless_resumed(tmp_path: Path) -> None:
+    with RunFolder(tmp_path, resume=False, event=pytest.fail) as folder:
+        folder.spec.write_text("name: x\n")
+    with pytest.raises(RunFolderError, match="holds a run already; resume it, or name another folder"):
+        RunFolder(tmp_path, resume=False, event=pytest.fail)
+    with RunFolder(tmp_path, resume=True, event=pytest.fail) as folder:
+        assert folder.spec.read_text() == "name: x\n"
+
+
+def test_refuses_to_resume_nothing(tmp_path: Path) -> None:
+    with pytest.raises(RunFolderError, match="holds no run to resume"):
+        RunFolder(tmp_path, resume=True, event=pytest.fail)
+    RunFolder(tmp_path, resume=False, event=pytest.fail).close()  # the refusal gave the lock back
+
+
+def test_second_opener_is_told_who_has_it(tmp_path: Path) -> None:
+    with (
+        RunFolder(tmp_path, resume=False, event=pytest.fail),
+        pytest.raises(RunFolderError, match=rf"in use by process {os.getpid()}; wait for it"),
+    ):
+        RunFolder(tmp_path, resume=False, event=pytest.fail)
+
+
+def test_lock_of_a_dead_process_is_taken_over_with_an_event(tmp_path: Path) -> None:
+    child = os.fork()
+    if child == 0:
+        RunFolder(tmp_path, resume=False, event=print)
+        os._exit(0)  # no close: as if killed
+    os.waitpid(child, 0)
+    events: list[str] = []
+    RunFolder(tmp_path, resume=False, event=events.append).close()
+    assert events == [f"{tmp_path / 'lock'}: taken over from process {child}, which died without giving it back"]
+    RunFolder(tmp_path, resume=False, event=pytest.fail).close()
+
+
+def test_path_that_is_a_file(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("")
+    with pytest.raises(RunFolderError, match="cannot be made"):
+        RunFolder(tmp_path / "file", resume=False, event=pytest.fail)

@@ -1,0 +1,156 @@
+"""A tiny plan, module and data stream for tests; as a script, one training run that a test can kill.
+
+python tiny_run.py FOLDER STEPS fresh|resume [SECONDS_A_STEP]
+"""
+
+import sys
+import time
+from dataclasses import replace
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any, cast
+
+import numpy as np
+import torch
+from loopspec.compiler.plan import Plan, PlannedStore
+from loopspec.compiler.spec import Phase
+from loopspec.compiler.spec.architecture import Init
+from loopspec.compiler.spec.train import Average, GroupOptimizer, MomentumWarmup, Schedule, Stop, Train
+from loopspec.runtime.train.loop import RunResult, Trainer, TrainingJob, Validate
+from loopspec.runtime.train.progress import Progress
+from loopspec.runtime.train.run_folder import RunFolder
+from torch import Tensor, nn
+
+VOCABULARY, DIM, LENGTH, SEQUENCES = 16, 8, 6, 2
+CPU = torch.device("cpu")
+ADAMW = GroupOptimizer("adamw", 0.01, 0.1, betas=(0.9, 0.95), eps=1e-8)
+MUON = GroupOptimizer(
+    "muon",
+    0.02,
+    0.1,
+    momentum=0.95,
+    momentum_warmup=MomentumWarmup(0.85, 10),
+    nesterov=True,
+    newton_schulz_steps=5,
+)
+STORES = (  # name, shape, group, modes
+    ("tokens", (VOCABULARY, DIM), "embeddings", ("full", "single")),
+    ("first", (4 * DIM, DIM), "matrices", ("full", "single")),
+    ("second", (DIM, 4 * DIM), "matrices", ("full", "single")),
+    ("looped", (DIM, DIM), "matrices", ("full",)),
+    ("gain", (DIM,), "scalars", ("full",)),
+    ("head", (VOCABULARY, DIM), "head", ("full", "single")),
+)
+
+
+def make_train(steps: int = 30, **changes: Any) -> Train:
+    train = Train(
+        seed=7,
+        sequence_length=LENGTH,
+        batch_tokens=2 * SEQUENCES * LENGTH,
+        accumulation=2,
+        stop=Stop(steps),
+        schedule=Schedule(warmup_steps=3, warmdown_steps=10, floor=0.1),
+        optimizer={"matrices": MUON, "embeddings": ADAMW, "scalars": ADAMW, "head": ADAMW},
+        grad_clip=0.5,
+        average=Average("ema", 0.9),
+        cpu_threads=1,
+        checkpoint_every=5,
+    )
+    return replace(train, **changes)
+
+
+def make_plan(train: Train, stores: Any = STORES) -> Plan:
+    planned = tuple(
+        PlannedStore(name, shape, "float32", Init("zero"), group, cast("Any", None), modes, 1)
+        for name, shape, group, modes in stores
+    )
+    cadence = (Phase(("full", "single"), until=8), Phase(("single", "full", "single")))
+    plain = {"steps": train.stop.steps, "seed": train.seed}
+    return cast(
+        "Plan", SimpleNamespace(stores=planned, spec=SimpleNamespace(train=train, cadence=cadence, plain=plain))
+    )
+
+
+class TinyModule(nn.Module):
+    """Two matrices always, a third and a gain in mode `full` only."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        generator = torch.Generator().manual_seed(3)
+        for name, shape, _group, _modes in STORES:
+            start = torch.ones(shape) if name == "gain" else torch.randn(shape, generator=generator) * 0.3
+            self.register_parameter(name, nn.Parameter(start))
+
+    def forward(self, tokens: Tensor, targets: Tensor | None = None, mode: str = "full") -> Tensor:
+        x = nn.functional.embedding(tokens, self.tokens)
+        x = x + torch.relu(x @ self.first.T) @ self.second.T
+        if mode == "full":
+            x = x + (x @ self.looped.T) * self.gain
+        logits = x @ self.head.T
+        return logits if targets is None else nn.functional.cross_entropy(logits.flatten(0, 1), targets.flatten())
+
+
+class CountingBatches:
+    """Batch number n is a function of n alone."""
+
+    def __init__(self) -> None:
+        self.position = 0
+
+    def next(self) -> tuple[np.ndarray, np.ndarray]:
+        rows = np.random.default_rng(self.position).integers(0, VOCABULARY, (SEQUENCES, LENGTH + 1))
+        self.position += 1
+        return rows[:, :-1], rows[:, 1:]
+
+    def state(self) -> dict[str, Any]:
+        return {"position": self.position}
+
+    def restore(self, state: dict[str, Any]) -> None:
+        self.position = state["position"]
+
+
+class Slow(CountingBatches):
+    """Waits before each batch, so that a signal finds the run in its midst."""
+
+    def __init__(self, seconds: float) -> None:
+        super().__init__()
+        self.seconds = seconds
+
+    def next(self) -> tuple[np.ndarray, np.ndarray]:
+        time.sleep(self.seconds)
+        return super().next()
+
+
+def make_trainer(
+    path: Path,
+    train: Train,
+    *,
+    resume: bool = False,
+    module: nn.Module | None = None,
+    batches: CountingBatches | None = None,
+    validate: Validate | None = None,
+) -> tuple[Trainer, nn.Module, RunFolder]:
+    folder = RunFolder(path, resume=resume, event=print)
+    module = TinyModule() if module is None else module
+    batches = CountingBatches() if batches is None else batches
+    job = TrainingJob(make_plan(train), module, batches, folder, CPU, validate, Progress(every_seconds=1e9))
+    return Trainer(job, resume=resume), module, folder
+
+
+def run(path: Path, train: Train, **options: Any) -> tuple[RunResult, dict[str, Tensor], dict[str, Tensor]]:
+    """Result, last weights and averaged weights."""
+    trainer, module, folder = make_trainer(path, train, **options)
+    with folder:
+        result = trainer.run()
+        return result, {name: weight.detach().clone() for name, weight in module.named_parameters()}, trainer.weights()
+
+
+def main() -> None:
+    path, steps, how = Path(sys.argv[1]), int(sys.argv[2]), sys.argv[3]
+    batches = Slow(float(sys.argv[4])) if len(sys.argv) > 4 else None
+    result, _last, _average = run(path, make_train(steps), resume=how == "resume", batches=batches)
+    print(result.outcome, result.step)
+
+
+if __name__ == "__main__":
+    main()
