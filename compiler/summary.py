@@ -2,48 +2,61 @@
 
 from __future__ import annotations
 
-from .plan import Plan, PlannedStore
+from itertools import groupby
+
+from .folding import Folded, fold
+from .plan import Plan, PlannedStore, Position
 from .tables import table
 
 
 def plan_text(plan: Plan) -> str:
-    """Stable text of a plan; equal plans give equal text. Every store is named once."""
-    spec = plan.spec
+    """Stable text of a plan, about 80 columns wide; equal plans give equal text.
+
+    Every store is named once; stores that differ in nothing but one index share a row, with the indices as ranges.
+    """
     lines = [
-        f"plan of {spec.name}",
+        f"plan of {plan.spec.name}",
         "",
-        f"  parameters stored     {plan.parameters:>14,}   in {len(plan.stores)} stores",
-        f"  parameters effective  {plan.effective_parameters:>14,}   each store once for every site of mode full that reads it",
+        *_parameters(plan),
         "",
         *_budget(plan),
         "",
-        "modes",
         *_modes(plan),
         "",
         "cadence",
         *_cadence(plan),
         "",
-        "positions (of mode full)",
         *_positions(plan),
         "",
-        "stores",
         *_stores(plan),
     ]
     return "\n".join(lines) + "\n"
 
 
+def _parameters(plan: Plan) -> list[str]:
+    return [
+        "parameters",
+        f"  stored     {plan.parameters:>14,}   in {len(plan.stores)} stores",
+        f"  effective  {plan.effective_parameters:>14,}   each store once per site of mode full",
+    ]
+
+
 def _budget(plan: Plan) -> list[str]:
     size = plan.size
     margin = size.limit_bytes - size.predicted_bytes
-    verdict = "fits" if size.high_bytes <= size.limit_bytes else "does not fit" if size.low_bytes > size.limit_bytes else "may not fit"
+    fits = "fits" if size.high_bytes <= size.limit_bytes else "may not fit"
+    verdict = "does not fit" if size.low_bytes > size.limit_bytes else fits
     return [
         "budget (bytes)",
-        f"  predicted  {size.predicted_bytes:>12,}   between {size.low_bytes:,} and {size.high_bytes:,}, of them {size.code_bytes:,} code",
-        f"  limit      {size.limit_bytes:>12,}   margin {margin:,}: {verdict}",
+        f"  predicted  {size.predicted_bytes:>14,}   between {size.low_bytes:,} and {size.high_bytes:,}",
+        f"  of it code {size.code_bytes:>14,}",
+        f"  limit      {size.limit_bytes:>14,}   margin {margin:,}: {verdict}",
     ]
 
 
 def _modes(plan: Plan) -> list[str]:
+    train = plan.spec.train
+    tokens = train.micro_batch_sequences * train.sequence_length
     rows = [
         (
             mode.name,
@@ -52,48 +65,77 @@ def _modes(plan: Plan) -> list[str]:
             f"{mode.cost.forward_flops_per_token / 1e6:,.1f} M",
             f"{mode.cost.backward_flops_per_token / 1e6:,.1f} M",
             f"{mode.cost.activation_bytes_per_token / 1024:,.0f} KiB",
-            f"{_activation_mib(plan, mode.cost.activation_bytes_per_token):,.0f} MiB",
+            f"{mode.cost.activation_bytes_per_token * tokens / 2**20:,.0f} MiB",
         )
         for mode in plan.modes.values()
     ]
-    header = ("mode", "positions", "sites", "forward/token", "backward/token", "activations/token", "per micro-batch")
-    train = plan.spec.train
-    note = (
-        f"  (FLOPs at {train.sequence_length:,} tokens a sequence; activations kept for the backward pass in float32,"
-        f" micro-batch of {train.micro_batch_sequences * train.sequence_length:,} tokens)"
-    )
-    return [*table(header, rows), note]
-
-
-def _activation_mib(plan: Plan, per_token: int) -> float:
-    train = plan.spec.train
-    return per_token * train.micro_batch_sequences * train.sequence_length / 2**20
+    header = ("mode", "positions", "sites", "forward", "backward", "activations", "micro-batch")
+    return [
+        "modes",
+        *table(header, rows),
+        f"  forward, backward: FLOPs a token, in sequences of {train.sequence_length:,} tokens",
+        "  activations: bytes a token that the backward pass needs, in float32;",
+        f"  micro-batch: the same for {tokens:,} tokens",
+    ]
 
 
 def _cadence(plan: Plan) -> list[str]:
     start, lines = 0, []
     for phase in plan.spec.cadence:
         end = plan.spec.train.stop.steps if phase.until is None else phase.until
-        lines.append(f"  steps {start:,} to {end - 1:,}: {', '.join(phase.pattern)}" + (", repeated" if len(phase.pattern) > 1 else ""))
+        repeated = ", repeated" if len(phase.pattern) > 1 else ""
+        lines.append(f"  steps {start:,} to {end - 1:,}: {', '.join(phase.pattern)}{repeated}")
         start = end
-    lines += [f"  {activity}: {mode}" for activity, mode in plan.spec.activities.items()]
-    return lines
+    return lines + [f"  {activity}: {mode}" for activity, mode in plan.spec.activities.items()]
 
 
 def _positions(plan: Plan) -> list[str]:
-    rows = [
-        (item.index, item.stage, item.loop, item.block, item.occurrence, ", ".join(item.features) or "-")
-        for item in plan.positions
-    ]
-    return table(("position", "stage", "loop", "block", "occurrence", "features"), rows)
+    """Each by its public identity; a feature that all of them have is said once."""
+    common = [name for name in _features(plan) if all(name in position.features for position in plan.positions)]
+    rows = [(item.index, item.loop, _identity(item), _listed(item, common)) for item in plan.positions]
+    everywhere = f"; all with {', '.join(common)}" if common else ""
+    title = f"positions (of mode full{everywhere})"
+    return [title, *table(("position", "loop", "stage/block#occurrence", "features"), rows)]
+
+
+def _features(plan: Plan) -> list[str]:
+    return list(dict.fromkeys(name for position in plan.positions for name in position.features))
+
+
+def _identity(position: Position) -> str:
+    return f"{position.stage}/{position.block}#{position.occurrence}"
+
+
+def _listed(position: Position, common: list[str]) -> str:
+    return ", ".join(name for name in position.features if name not in common) or "-"
+
+
+_Treatment = tuple[str, str, str]  # group, dtype, scheme
+_Use = tuple[str, int, int, str]  # shape, elements, sites, modes
 
 
 def _stores(plan: Plan) -> list[str]:
-    rows = [
-        (store.name, shape_text(store), store.elements, store.dtype, store.group, str(store.scheme), store.sites, _modes_of(plan, store))
-        for store in plan.stores
-    ]
-    return table(("store", "shape", "elements", "dtype", "group", "stored as", "sites", "modes"), rows)
+    """Sections of equal treatment, in the order in which their first stores come."""
+    sections: dict[_Treatment, list[tuple[str, _Use]]] = {}
+    for store in plan.stores:
+        use = (shape_text(store), store.elements, store.sites, _modes_of(plan, store))
+        sections.setdefault((store.group, store.dtype, str(store.scheme)), []).append((store.name, use))
+    rows = [(treatment, row) for treatment, named in sections.items() for row in fold(named)]
+    header, *lines = table(("store", "n", "shape", "elements", "sites", "modes"), [_cells(row) for _, row in rows])
+    text = ["stores (n alike a row; elements of all n; sites of mode full that read each)", header]
+    for treatment, group in groupby(zip(rows, lines, strict=True), key=lambda item: item[0][0]):
+        text += ["", _section_title(treatment, sections[treatment]), *(line for _, line in group)]
+    return text
+
+
+def _section_title(treatment: _Treatment, named: list[tuple[str, _Use]]) -> str:
+    group, dtype, scheme = treatment
+    return f"  {group}, trained in {dtype}, stored as {scheme}: {sum(use[1] for _, use in named):,} elements"
+
+
+def _cells(row: Folded[_Use]) -> tuple[object, ...]:
+    shape, elements, sites, modes = row.value
+    return row.name, row.count, shape, elements * row.count, sites, modes
 
 
 def _modes_of(plan: Plan, store: PlannedStore) -> str:
@@ -101,5 +143,5 @@ def _modes_of(plan: Plan, store: PlannedStore) -> str:
 
 
 def shape_text(store: PlannedStore) -> str:
-    """`640 x 128`; a single number is a scalar."""
+    """`640 x 128`; a vector is its length, and a single number `scalar`."""
     return " x ".join(map(str, store.shape)) or "scalar"

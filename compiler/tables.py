@@ -11,7 +11,13 @@ def table(header: Sequence[str], rows: Sequence[Sequence[object]], indent: str =
     widths = [max(len(line[column]) for line in [list(header), *cells]) for column in range(len(header))]
     right = [bool(rows) and all(isinstance(row[column], int | float) for row in rows) for column in range(len(header))]
     return [
-        (indent + "  ".join(cell.rjust(width) if flush else cell.ljust(width) for cell, width, flush in zip(line, widths, right, strict=True))).rstrip()
+        (
+            indent
+            + "  ".join(
+                cell.rjust(width) if flush else cell.ljust(width)
+                for cell, width, flush in zip(line, widths, right, strict=True)
+            )
+        ).rstrip()
         for line in [list(header), *cells]
     ]
 

@@ -15,7 +15,11 @@ def dedup_map(plan: Plan) -> dict[str, Any]:
     `stores` lists names in artifact order; a store with several sites is written once. `sites` is its inverse.
     """
     stores = {
-        store.name: {"shape": list(store.shape), "elements": store.elements, "sites": list(plan.graph.readers(store.name))}
+        store.name: {
+            "shape": list(store.shape),
+            "elements": store.elements,
+            "sites": list(plan.graph.readers(store.name)),
+        }
         for store in plan.stores
     }
     sites: dict[str, dict[str, str]] = {}

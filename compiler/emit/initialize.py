@@ -1,6 +1,6 @@
 """Initial values: every store from its own generator, seeded by the spec's seed and the store's name.
 
-So a store's start does not depend on what else is declared, and one architecture change leaves the others' as they were.
+So a store's start does not depend on what else is declared: a change of one part leaves the others as they were.
 """
 
 from __future__ import annotations

@@ -19,7 +19,7 @@ def emit_source(plan: Plan) -> str:
     lines = [
         f'"""{name}, emitted by loopspec from the spec {plan.spec.name!r}.',
         "",
-        f"{plan.parameters:,} parameters in {len(plan.stores)} stores; a store that several positions share has one name.",
+        f"{plan.parameters:,} parameters in {len(plan.stores)} stores; one that several positions share has one name.",
         "Comments give the position in mode full, the block that runs, and what is special there.",
         '"""',
         "",
@@ -51,7 +51,7 @@ def _entry(modes: list[PlannedMode]) -> list[str]:
     """`forward`, the only way in; it selects the mode's method."""
     lines = [
         '    def forward(self, tokens: Tensor, targets: Tensor | None = None, mode: str = "full") -> Tensor:',
-        '        """tokens (B, T) int64 -> logits (B, T, V), or the mean loss in nats where targets (B, T) are given."""',
+        '        """tokens (B, T) int64 -> logits (B, T, V), or the mean loss in nats where targets are given."""',
     ]
     for index, mode in enumerate(modes):
         lines += [
@@ -90,8 +90,16 @@ def _mode_lines(plan: Plan, mode: PlannedMode) -> list[str]:
 
 def _locals(plan: Plan, mode: PlannedMode) -> list[str]:
     """Short names for the groups and stages whose stores the mode reads."""
-    read = {store.split(".")[:2][-1]: store.split(".")[0] for store in _stores_read(plan, mode) if store.startswith("blocks.")}
-    lines = [f"        {group}_blocks = self.blocks[{quoted(group)}]" for group in plan.spec.architecture.blocks if group in read]
+    read = {
+        store.split(".")[:2][-1]: store.split(".")[0]
+        for store in _stores_read(plan, mode)
+        if store.startswith("blocks.")
+    }
+    lines = [
+        f"        {group}_blocks = self.blocks[{quoted(group)}]"
+        for group in plan.spec.architecture.blocks
+        if group in read
+    ]
     stages = {store.split(".")[1] for store in _stores_read(plan, mode) if store.startswith("stages.")}
     names = [stage.name for stage in plan.spec.architecture.stages if stage.name in stages]
     return lines + [f"        {name}_stage = self.stages[{quoted(name)}]" for name in names]
@@ -108,7 +116,9 @@ def _place(plan: Plan, site: Site) -> str:
     position = plan.positions[site.position]
     loop = f", loop {position.loop}" if position.loop or _loops(plan, position.stage) else ""
     extra = [feature for feature in position.features if feature not in ("x0_mix", "loop_vector")]
-    return f"position {position.index}: {position.stage}{loop}, block {position.block}" + (f" ({', '.join(extra)})" if extra else "")
+    return f"position {position.index}: {position.stage}{loop}, block {position.block}" + (
+        f" ({', '.join(extra)})" if extra else ""
+    )
 
 
 def _loops(plan: Plan, stage: str) -> bool:
@@ -119,13 +129,27 @@ def _imports(plan: Plan) -> list[str]:
     """Names that the source uses, sorted as a linter would."""
     model = plan.spec.architecture.model
     kinds = {layer.kind for layer in model.input}
-    used = {"Attention", "Block", "Mlp", "Named", "Stage", "TokenEmbedding", "cross_entropy", "project_logits", "rms_norm"}
+    used = {
+        "Attention",
+        "Block",
+        "Mlp",
+        "Named",
+        "Stage",
+        "TokenEmbedding",
+        "cross_entropy",
+        "project_logits",
+        "rms_norm",
+    }
     optional = {
         "NgramHash": "ngram_hash" in kinds,
         "SmearGate": "smear_gate" in kinds,
         "ValueEmbedding": model.value_embedding is not None,
         "Head": not model.embedding.tied,
-        "residual_mix": any(block.residual.x0_mix for group in plan.spec.architecture.blocks.values() for block in group),
-        "rotary_table": any(block.attention.rope for group in plan.spec.architecture.blocks.values() for block in group),
+        "residual_mix": any(
+            block.residual.x0_mix for group in plan.spec.architecture.blocks.values() for block in group
+        ),
+        "rotary_table": any(
+            block.attention.rope for group in plan.spec.architecture.blocks.values() for block in group
+        ),
     }
     return sorted(used | {name for name, needed in optional.items() if needed})

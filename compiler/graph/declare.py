@@ -23,7 +23,9 @@ def declare_stores(builder: GraphBuilder, architecture: Architecture) -> None:
     if not architecture.model.embedding.tied:
         model = architecture.model
         shape = (model.vocab_size, model.dim)
-        builder.store(Store("head.weight", shape, "head", model.embedding.head_init, origin=("model", "embedding", "tied")))
+        builder.store(
+            Store("head.weight", shape, "head", model.embedding.head_init, origin=("model", "embedding", "tied"))
+        )
 
 
 def input_names(layers: Iterable[InputLayer]) -> list[str]:
@@ -44,7 +46,12 @@ def key_value_width(architecture: Architecture, block: Block) -> int:
 def value_embedding_width(architecture: Architecture) -> int:
     """Key-value width of the blocks that use the value embedding (the rules make sure that they agree)."""
     groups = {stage.blocks for stage in architecture.stages if stage.value_embedding_at}
-    users = [block for name, blocks in architecture.blocks.items() for block in blocks if block.value_embedding or name in groups]
+    users = [
+        block
+        for name, blocks in architecture.blocks.items()
+        for block in blocks
+        if block.value_embedding or name in groups
+    ]
     users = users or [blocks[0] for blocks in architecture.blocks.values()]
     return key_value_width(architecture, users[0])
 
@@ -53,12 +60,18 @@ def _declare_inputs(builder: GraphBuilder, architecture: Architecture) -> None:
     model = architecture.model
     shape = (model.vocab_size, model.dim)
     origin: YamlPath = ("model", "embedding")
-    builder.store(Store("token_embedding.weight", shape, "embeddings", model.embedding.init, model.embedding.dtype, origin))
+    builder.store(
+        Store("token_embedding.weight", shape, "embeddings", model.embedding.init, model.embedding.dtype, origin)
+    )
     for index, (name, layer) in enumerate(zip(input_names(model.input), model.input, strict=True)):
         origin = ("model", "input", index)
         if layer.kind == "ngram_hash":
-            assert layer.buckets and layer.dim and layer.table_init and layer.projection_init and layer.scale is not None
-            table = Store(f"{name}.table", (layer.buckets, layer.dim), "embeddings", layer.table_init, layer.dtype, origin)
+            assert (
+                layer.buckets and layer.dim and layer.table_init and layer.projection_init and layer.scale is not None
+            )
+            table = Store(
+                f"{name}.table", (layer.buckets, layer.dim), "embeddings", layer.table_init, layer.dtype, origin
+            )
             _declare_table(builder, name, table, model.dim, layer.projection_init, layer.scale)
         elif layer.kind == "smear_gate":
             assert layer.init is not None
@@ -66,7 +79,9 @@ def _declare_inputs(builder: GraphBuilder, architecture: Architecture) -> None:
     value = model.value_embedding
     if value is not None:
         origin = ("model", "value_embedding")
-        table = Store("value_embedding.table", (model.vocab_size, value.dim), "embeddings", value.table_init, value.dtype, origin)
+        table = Store(
+            "value_embedding.table", (model.vocab_size, value.dim), "embeddings", value.table_init, value.dtype, origin
+        )
         width = value_embedding_width(architecture)
         _declare_table(builder, "value_embedding", table, width, value.projection_init, value.scale)
 
@@ -79,7 +94,9 @@ def _declare_table(builder: GraphBuilder, name: str, table: Store, width: int, p
     builder.store(Store(f"{name}.scale", (), "scalars", Init("constant", value=scale), origin=table.origin))
 
 
-def _declare_block(builder: GraphBuilder, architecture: Architecture, name: str, block: Block, origin: YamlPath) -> None:
+def _declare_block(
+    builder: GraphBuilder, architecture: Architecture, name: str, block: Block, origin: YamlPath
+) -> None:
     dim = architecture.model.dim
     width, hidden = key_value_width(architecture, block), block.mlp.width(dim)
     matrices, outputs = block.init.matrices, block.init.outputs
@@ -97,7 +114,12 @@ def _declare_block(builder: GraphBuilder, architecture: Architecture, name: str,
         vector("mlp_scale", (dim,), ONES, "residual")
     if block.value_embedding:
         assert architecture.model.value_embedding is not None
-        vector("value_scale", (1,), Init("constant", value=architecture.model.value_embedding.position_scale), "value_embedding")
+        vector(
+            "value_scale",
+            (1,),
+            Init("constant", value=architecture.model.value_embedding.position_scale),
+            "value_embedding",
+        )
     matrix("attention.query", dim, dim, matrices, "attention")
     matrix("attention.key", width, dim, matrices, "attention")
     matrix("attention.value", width, dim, matrices, "attention")
@@ -123,7 +145,9 @@ def _declare_stage(builder: GraphBuilder, architecture: Architecture, stage: Sta
     for step in stage.value_embedding_at:
         assert architecture.model.value_embedding is not None
         init = Init("constant", value=architecture.model.value_embedding.position_scale)
-        builder.store(Store(f"{name}.value_scale.{step}", (1,), "scalars", init, origin=(*origin, "place", "value_embedding")))
+        builder.store(
+            Store(f"{name}.value_scale.{step}", (1,), "scalars", init, origin=(*origin, "place", "value_embedding"))
+        )
 
 
 def skip_keys(architecture: Architecture, stage: Stage) -> tuple[int, ...]:

@@ -89,7 +89,7 @@ class Graph:
         reads, writes: state -> site and site -> state, with `slot` and `modes`.
     """
 
-    nx: nx.MultiDiGraph = field(default_factory=nx.MultiDiGraph)
+    nx: nx.MultiDiGraph[str] = field(default_factory=nx.MultiDiGraph)
 
     def nodes(self, kind: type) -> Iterator[Any]:
         """All nodes of one class, in the order in which they were declared."""
@@ -122,21 +122,21 @@ class Graph:
     def bindings(self, site_id: str) -> dict[str, str]:
         """Store name by slot."""
         return {
-            data["slot"]: source
-            for source, _, data in self.nx.in_edges(site_id, data=True)
-            if data["kind"] == "binds"
+            data["slot"]: source for source, _, data in self.nx.in_edges(site_id, data=True) if data["kind"] == "binds"
         }
 
     def readers(self, store: str) -> tuple[str, ...]:
         """Sites that bind a store."""
-        return tuple(dict.fromkeys(target for _, target, data in self.nx.out_edges(store, data=True) if data["kind"] == "binds"))
+        return tuple(
+            dict.fromkeys(target for _, target, data in self.nx.out_edges(store, data=True) if data["kind"] == "binds")
+        )
 
     def mode_sites(self, mode: str) -> tuple[str, ...]:
         """Sites of a mode in execution order: topological, ties in declared order.
 
         Raises networkx.NetworkXUnfeasible where the mode has a cycle (the verifier reports it).
         """
-        flow = nx.DiGraph()
+        flow: nx.DiGraph[str] = nx.DiGraph()
         flow.add_nodes_from(site.id for site in self.nodes(Site) if mode in self.nx.nodes[site.id]["modes"])
         flow.add_edges_from(
             (source, target)

@@ -20,7 +20,6 @@ from .executions import (
 )
 from .model import Port, Site, YamlPath
 
-
 RotaryKey = tuple[int, float, int | None]  # dims, base, ntk_reference
 
 
@@ -62,7 +61,9 @@ class ModeUnroller:
                 stream = builder.site(site, {"x": stream}, {"gate": f"{name}.gate"})
             else:
                 site = make_site(f"input/{name}", "ngram_hash", module=name, origin=origin, order=layer.order)
-                stream = builder.site(site, {"x": stream, "tokens": tokens}, self._slots(name, "table", "projection", "scale"))
+                stream = builder.site(
+                    site, {"x": stream, "tokens": tokens}, self._slots(name, "table", "projection", "scale")
+                )
         return stream
 
     def _slots(self, module: str, *slots: str) -> dict[str, str]:
@@ -80,11 +81,21 @@ class ModeUnroller:
                 dims, base, reference = key
                 origin: YamlPath = ("blocks", run.stage.blocks, "attention", "rope")
                 site = make_site(
-                    f"input/rotary.{keys.index(key)}", "rotary_table", origin=origin, dims=dims, base=base, ntk_reference=reference
+                    f"input/rotary.{keys.index(key)}",
+                    "rotary_table",
+                    origin=origin,
+                    dims=dims,
+                    base=base,
+                    ntk_reference=reference,
                 )
                 self.rotary[key] = self.builder.site(site, {"tokens": tokens})
         if any(uses_value_embedding(self.architecture, run) for run in runs):
-            site = make_site("input/value_embedding", "value_embedding", module="value_embedding", origin=("model", "value_embedding"))
+            site = make_site(
+                "input/value_embedding",
+                "value_embedding",
+                module="value_embedding",
+                origin=("model", "value_embedding"),
+            )
             slots = self._slots("value_embedding", "table", "projection", "scale")
             self.values = self.builder.site(site, {"tokens": tokens}, slots)
 
@@ -132,7 +143,9 @@ class ModeUnroller:
         if block.residual.x0_mix:
             assert self.x0 is not None
             site = self._block_site(run, "residual_mix", "residual_mix", "residual")
-            stream = self.builder.site(site, {"x": stream, "x0": self.x0}, {"mix": f"blocks.{run.block_name}.residual_mix"})
+            stream = self.builder.site(
+                site, {"x": stream, "x0": self.x0}, {"mix": f"blocks.{run.block_name}.residual_mix"}
+            )
         normed = self._block_norm(run, "attention_norm", stream, scale)
         stream = self._residual_add(run, "attention", stream, self._attention(normed, block, run, stage))
         normed = self._block_norm(run, "mlp_norm", stream, scale)
@@ -157,7 +170,9 @@ class ModeUnroller:
     def _scaled_values(self, block: Block, run: Execution, stage: int) -> Port:
         assert self.values is not None
         placed = not block.value_embedding
-        origin: YamlPath = ("graph", stage, "place", "value_embedding") if placed else ("blocks", run.stage.blocks, "value_embedding")
+        origin: YamlPath = (
+            ("graph", stage, "place", "value_embedding") if placed else ("blocks", run.stage.blocks, "value_embedding")
+        )
         store = f"stages.{run.stage.name}.value_scale.{run.step}" if placed else f"blocks.{run.block_name}.value_scale"
         site = make_site(f"{run.site_prefix}/value_scale", "scale_values", position=run.index, origin=origin)
         return self.builder.site(site, {"values": self.values}, {"scale": store})
@@ -190,7 +205,9 @@ class ModeUnroller:
         return 1.0 / sqrt(index + 1)
 
     def _norm(self, site_id: str, stream: Port, scale: float, origin: YamlPath) -> Port:
-        return self.builder.site(make_site(site_id, "rms_norm", origin=origin, eps=self.eps, scale=scale), {"x": stream})
+        return self.builder.site(
+            make_site(site_id, "rms_norm", origin=origin, eps=self.eps, scale=scale), {"x": stream}
+        )
 
     def _output(self, stream: Port, targets: Port) -> None:
         model = self.architecture.model

@@ -1,4 +1,4 @@
-"""The verifier: small rules that hold for every graph, run between passes, always. A breach is a bug of the compiler."""
+"""The verifier: small rules that hold for every graph, checked when a pass makes one. A breach is a bug."""
 
 from __future__ import annotations
 
@@ -47,7 +47,9 @@ def _missing_input(graph: Graph) -> Iterator[str]:
     for site in _sites(graph):
         for mode in graph.nx.nodes[site.id]["modes"]:
             given = graph.inputs(site.id, mode)
-            yield from (f"{site.id}.{port} in {mode}" for port in OPERATIONS[site.operation].inputs if port not in given)
+            yield from (
+                f"{site.id}.{port} in {mode}" for port in OPERATIONS[site.operation].inputs if port not in given
+            )
 
 
 def _unknown_port(graph: Graph) -> Iterator[str]:
@@ -105,7 +107,11 @@ def _cycle(graph: Graph) -> Iterator[str]:
 
 def _no_single_loss(graph: Graph) -> Iterator[str]:
     for mode in _modes(graph):
-        losses = [site for site in _sites(graph) if site.operation == "cross_entropy" and mode in graph.nx.nodes[site.id]["modes"]]
+        losses = [
+            site
+            for site in _sites(graph)
+            if site.operation == "cross_entropy" and mode in graph.nx.nodes[site.id]["modes"]
+        ]
         if len(losses) != 1:
             yield f"{mode} has {len(losses)}"
 

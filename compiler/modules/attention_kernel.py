@@ -1,4 +1,4 @@
-"""Causal attention kernels: PyTorch's scaled-dot-product attention, or flash-attn where it is installed and asked for."""
+"""Causal attention kernels: PyTorch's scaled-dot-product attention, or flash-attn where it can be imported."""
 
 from __future__ import annotations
 

@@ -39,9 +39,7 @@ def hash_ngrams(tokens: Tensor, order: int, buckets: int) -> Tensor:
 class NgramHash(nn.Module):
     """Slots: table (buckets, width), projection (d, width) where width is not d, scale ()."""
 
-    def __init__(
-        self, order: int, buckets: int, width: int, dim: int, *, dtype: torch.dtype = torch.float32
-    ) -> None:
+    def __init__(self, order: int, buckets: int, width: int, dim: int, *, dtype: torch.dtype = torch.float32) -> None:
         super().__init__()
         self.order, self.buckets = order, buckets
         self.table = empty(buckets, width, dtype=dtype)

@@ -1,4 +1,4 @@
-"""Exclusive self-attention (XSA, parameter-golf PR 265): a head's output without its part along the own value vector."""
+"""Exclusive self-attention (XSA, parameter-golf PR 265): a head's output without its part along its own value."""
 
 from __future__ import annotations
 

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import copy
 from dataclasses import dataclass, field
 from typing import Any
 
+from ..schema import load_schema
+from ..schema.defaults import fill_defaults
 from ..source.diagnostic import Diagnostic, Related, Severity
 from ..source.nodes import Mapping, node_at, span_at
 
@@ -23,7 +26,28 @@ class Findings:
         """Whether the spec itself (not a default) has a value there."""
         return node_at(self.root, path) is not None
 
-    def error(self, code: str, path: YamlPath, message: str, hint: str, *, key: bool = False, related: tuple[Related, ...] = ()) -> None:
+    def is_default(self, path: YamlPath) -> bool:
+        """Whether the value there is what the schema would fill in; for paths of keys alone."""
+        without = copy.deepcopy(self.plain)
+        below, value = without, self.plain
+        for key in path[:-1]:
+            below, value = below[str(key)], value[str(key)]
+        del below[str(path[-1])]
+        filled: Any = fill_defaults(without, load_schema())
+        for key in path:
+            filled = filled.get(key, {})
+        return bool(filled == value[str(path[-1])])
+
+    def error(
+        self,
+        code: str,
+        path: YamlPath,
+        message: str,
+        hint: str,
+        *,
+        key: bool = False,
+        related: tuple[Related, ...] = (),
+    ) -> None:
         """Reports an error at the value of `path` (its key with `key`), or at the nearest place above it."""
         span = span_at(self.root, path, key=key)
         self.diagnostics.append(Diagnostic(code, Severity.ERROR, span, message, hint, related))

@@ -1,4 +1,4 @@
-"""Rules that need the plan: quantization that matches nothing (LS3xx), the budget (LS4xx), stores never used (LS50x)."""
+"""Rules that need the plan: quantization without effect (LS3xx), the budget (LS4xx), stores never used (LS50x)."""
 
 from __future__ import annotations
 
@@ -17,7 +17,12 @@ def check_quantization(findings: Findings, draft: Draft) -> None:
             continue
         shadowed = any(matches(rule.match, store) for store in draft.graph.stores)
         reason = "earlier rules take every store that it matches" if shadowed else "no store matches"
-        findings.error("LS301", ("quantization", "rules", index), f"this rule has no effect: {reason}", "remove it, or change its conditions or its place")
+        findings.error(
+            "LS301",
+            ("quantization", "rules", index),
+            f"this rule has no effect: {reason}",
+            "remove it, or change its conditions or its place",
+        )
     missing = [store.name for store in draft.graph.stores if store.name not in draft.schemes]
     if missing:
         more = f" and {len(missing) - 3} more" if len(missing) > 3 else ""
@@ -35,11 +40,24 @@ def check_budget(findings: Findings, draft: Draft) -> None:
     size = draft.size
     assert size is not None
     over = size.predicted_bytes - size.limit_bytes
-    figures = f"{size.predicted_bytes:,} bytes predicted ({size.low_bytes:,} to {size.high_bytes:,}, of them {size.code_bytes:,} code), limit {size.limit_bytes:,}"
+    figures = (
+        f"{size.predicted_bytes:,} bytes predicted ({size.low_bytes:,} to {size.high_bytes:,}, "
+        f"of them {size.code_bytes:,} code), limit {size.limit_bytes:,}"
+    )
     if size.low_bytes > size.limit_bytes:
-        findings.error("LS401", ("budget", "bytes"), f"over budget: {figures}", f"save {over:,} bytes: fewer or narrower blocks, fewer bits, or a larger clip k")
+        findings.error(
+            "LS401",
+            ("budget", "bytes"),
+            f"over budget: {figures}",
+            f"save {over:,} bytes: fewer or narrower blocks, fewer bits, or a larger clip k",
+        )
     elif size.high_bytes > size.limit_bytes:
-        findings.warning("LS402", ("budget", "bytes"), f"may be over budget: {figures}", f"leave a margin of {size.high_bytes - size.limit_bytes:,} bytes more")
+        findings.warning(
+            "LS402",
+            ("budget", "bytes"),
+            f"may be over budget: {figures}",
+            f"to be sure, save {size.high_bytes - size.limit_bytes:,} bytes",
+        )
 
 
 def check_liveness(findings: Findings, draft: Draft) -> None:
@@ -51,19 +69,23 @@ def check_liveness(findings: Findings, draft: Draft) -> None:
         use = draft.uses[store.name]
         if set(use.modes) & trained:
             continue
+        if not use.modes and store.origin[:2] == ("model", "value_embedding"):
+            continue  # LS501 says it
         place = _place(store.name, store.origin)
         if place in reported:
             continue
         reported.add(place)
         owner = ".".join(store.name.split(".")[:3]) if store.name.startswith("blocks.") else store.name
         if not use.modes:
-            findings.error("LS504", place, f"{owner} is stored and never runs", "let a stage's path run it, or store less")
+            findings.error(
+                "LS504", place, f"{owner} is stored and never runs", "let a stage's path run it, or store less"
+            )
         else:
             modes = ", ".join(use.modes)
             findings.error(
                 "LS505",
                 place,
-                f"{owner} runs only in mode {modes}, and training runs only {', '.join(sorted(trained))}: it would stay as it starts",
+                f"{owner} runs in mode {modes} only, training runs {', '.join(sorted(trained))} only: it never learns",
                 f"put {use.modes[0]} into the cadence, or drop what only {use.modes[0]} uses",
             )
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from ..source.wording import did_you_mean, quoted
 from ..spec.ranges import MAX_POSITIONS, PathError, expand_numbers, expand_path
 from .findings import Findings, YamlPath
 
@@ -18,7 +19,13 @@ def check_stages(findings: Findings) -> None:
         path: YamlPath = ("graph", index)
         if stage["stage"] in seen:
             first = findings.related(("graph", seen[stage["stage"]], "stage"), "the first stage of that name")
-            findings.error("LS110", (*path, "stage"), f"a second stage named {stage['stage']!r}", "give each stage its own name", related=first)
+            findings.error(
+                "LS110",
+                (*path, "stage"),
+                f"a second stage named {quoted(stage['stage'])}",
+                "give each stage its own name",
+                related=first,
+            )
         seen.setdefault(stage["stage"], index)
         steps = _check_path(findings, path, stage)
         if steps is not None:
@@ -29,7 +36,7 @@ def check_stages(findings: Findings) -> None:
         findings.error(
             "LS113",
             ("graph",),
-            f"the graph has {positions} positions over {blocks} blocks; at most {MAX_POSITIONS} and {MAX_STORED_BLOCKS} are allowed",
+            f"{positions:,} positions and {blocks:,} blocks; at most {MAX_POSITIONS:,} and {MAX_STORED_BLOCKS:,} fit",
             "use fewer loops or blocks",
             key=True,
         )
@@ -39,7 +46,12 @@ def _check_path(findings: Findings, path: YamlPath, stage: dict[str, Any]) -> tu
     """The expanded path, None where it is wrong (and reported)."""
     groups = findings.blocks()
     if stage["blocks"] not in groups:
-        findings.error("LS111", (*path, "blocks"), f"no group of blocks is named {stage['blocks']!r}", f"groups: {', '.join(groups)}")
+        findings.error(
+            "LS111",
+            (*path, "blocks"),
+            f"no group of blocks is named {quoted(stage['blocks'])}",
+            did_you_mean(stage["blocks"], list(groups)),
+        )
         return None
     count = groups[stage["blocks"]]["count"]
     try:
@@ -53,10 +65,11 @@ def _check_path(findings: Findings, path: YamlPath, stage: dict[str, Any]) -> tu
     if not steps:
         findings.error("LS112", (*path, "path"), "the path is empty", "give it at least one position")
         return None
+    shown = ", ".join(map(str, missing[:8]))
     findings.error(
         "LS114",
         (*path, "path"),
-        f"the path runs block {', '.join(map(str, missing[:8]))} of group {stage['blocks']!r}, which has {count} blocks",
+        f"the path runs block {shown} of group {quoted(stage['blocks'])}, which has {count} blocks",
         f"use blocks 0..{count - 1}, or raise blocks.{stage['blocks']}.count",
         related=findings.related(("blocks", stage["blocks"], "count"), "the number of blocks"),
     )
@@ -65,13 +78,30 @@ def _check_path(findings: Findings, path: YamlPath, stage: dict[str, Any]) -> tu
 
 def _check_features(findings: Findings, path: YamlPath, stage: dict[str, Any], steps: tuple[int, ...]) -> None:
     if stage["loop_vector"] is not None and stage["loops"] == 1:
-        findings.error("LS502", (*path, "loop_vector"), "a loop vector in a stage that runs once", "remove it, or set loops above 1", key=True)
+        findings.error(
+            "LS502",
+            (*path, "loop_vector"),
+            "a loop vector in a stage that runs once",
+            "remove it, or set loops above 1",
+            key=True,
+        )
     dim, init = findings.plain["model"]["dim"], (stage["loop_vector"] or {}).get("init", {})
     if init.get("kind") == "orthogonal" and stage["loops"] > dim:
-        findings.error("LS115", (*path, "loop_vector", "init"), f"{stage['loops']} vectors of width {dim} cannot be orthogonal", "use fewer loops, or kind: normal")
+        findings.error(
+            "LS115",
+            (*path, "loop_vector", "init"),
+            f"{stage['loops']} vectors of width {dim} cannot be orthogonal",
+            "use fewer loops, or kind: normal",
+        )
     skips = stage["skips"]
     if skips is not None and len(steps) * (stage["loops"] if skips["scope"] == "path" else 1) < 2:
-        findings.error("LS503", (*path, "skips"), "skips over a single position connect nothing", "remove them, or lengthen the path", key=True)
+        findings.error(
+            "LS503",
+            (*path, "skips"),
+            "skips over a single position connect nothing",
+            "remove them, or lengthen the path",
+            key=True,
+        )
     for feature in ("value_embedding", "xsa"):
         if feature in stage["place"]:
             _check_place(findings, (*path, "place", feature), stage, steps)
@@ -87,7 +117,12 @@ def _check_place(findings: Findings, path: YamlPath, stage: dict[str, Any], step
     outside = sorted({place for place in places if place >= len(steps)})
     if outside:
         shown = ", ".join(map(str, outside[:8]))
-        findings.error("LS116", path, f"{feature} is placed on position {shown}, which the path does not have", f"positions are 0..{len(steps) - 1}")
+        findings.error(
+            "LS116",
+            path,
+            f"{feature} is placed on position {shown}, which the path does not have",
+            f"positions are 0..{len(steps) - 1}",
+        )
         return
     if len(set(places)) != len(places):
         findings.error("LS117", path, f"{feature} is placed twice on one position", "list each position once")
@@ -133,7 +168,12 @@ def check_value_embedding(findings: Findings) -> None:
     users = list(_value_embedding_users(findings))
     declared = findings.plain["model"]["value_embedding"] is not None
     if users and not declared:
-        findings.error("LS120", users[0][0], "a value embedding is used, but the model has none", "add model.value_embedding: {dim: 128}")
+        findings.error(
+            "LS120",
+            users[0][0],
+            "a value embedding is used, but the model has none",
+            "add model.value_embedding: {dim: 128}",
+        )
     if declared and not users:
         findings.error(
             "LS501",
@@ -145,8 +185,13 @@ def check_value_embedding(findings: Findings) -> None:
     dim = findings.plain["model"]["dim"]
     widths = {kv * (dim // heads): path for path, heads, kv in reversed(users) if dim % heads == 0}
     if declared and len(widths) > 1:
-        path = list(widths.values())[0]
-        findings.error("LS121", path, f"the value embedding meets key-value widths {', '.join(map(str, sorted(widths)))}", "its users need one width (kv_heads * dim / heads)")
+        path = next(iter(widths.values()))
+        findings.error(
+            "LS121",
+            path,
+            f"the value embedding meets key-value widths {', '.join(map(str, sorted(widths)))}",
+            "its users need one width (kv_heads * dim / heads)",
+        )
 
 
 def _value_embedding_users(findings: Findings) -> list[tuple[YamlPath, int, int]]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from ..source.diagnostic import Related
 from .findings import Findings
 
 
@@ -17,43 +18,67 @@ def _check_batch(findings: Findings) -> None:
     train = findings.plain["train"]
     unit = train["sequence_length"] * train["accumulation"]
     if train["batch_tokens"] % unit:
+        related: tuple[Related, ...] = ()
+        for key in ("sequence_length", "accumulation"):
+            if findings.given(("train", key)):
+                related += findings.related(("train", key), key)
         findings.error(
             "LS510",
             ("train", "batch_tokens"),
             f"{train['batch_tokens']} tokens are no multiple of sequence_length * accumulation = {unit}",
-            f"use {max(1, round(train['batch_tokens'] / unit)) * unit}",
+            f"use batch_tokens: {max(1, round(train['batch_tokens'] / unit)) * unit}",
+            related=related,
         )
 
 
 def _check_schedule(findings: Findings) -> None:
     train = findings.plain["train"]
     schedule, steps = train["schedule"], train["stop"]["steps"]
-    if schedule["warmup_steps"] + schedule["warmdown_steps"] > steps:
+    length = schedule["warmup_steps"] + schedule["warmdown_steps"]
+    if length > steps:
         findings.error(
             "LS511",
             ("train", "schedule"),
-            f"warm-up ({schedule['warmup_steps']}) and warm-down ({schedule['warmdown_steps']}) take more than the {steps} steps of the run",
+            f"warm-up and warm-down take {length} steps, and the run has {steps}",
             "shorten them, or train longer",
             key=True,
             related=findings.related(("train", "stop", "steps"), "the length of the run"),
         )
     if schedule["floor"] > 0 and schedule["warmdown_steps"] == 0:
-        findings.error("LS512", ("train", "schedule", "floor"), "a floor without a warm-down has no effect", "give warmdown_steps, or remove the floor", key=True)
+        findings.error(
+            "LS512",
+            ("train", "schedule", "floor"),
+            "a floor without a warm-down has no effect",
+            "give warmdown_steps, or remove the floor",
+            key=True,
+        )
 
 
 def _check_window(findings: Findings) -> None:
     evaluate, train = findings.plain["evaluate"], findings.plain["train"]
     length = evaluate["sequence_length"] or train["sequence_length"]
     if evaluate["stride"] > length:
-        findings.error("LS513", ("evaluate", "stride"), f"a stride of {evaluate['stride']} leaves targets between windows of {length} unscored", f"use at most {length}")
+        findings.error(
+            "LS513",
+            ("evaluate", "stride"),
+            f"a stride of {evaluate['stride']} leaves targets between windows of {length} unscored",
+            f"use at most {length}",
+        )
 
 
 def _check_without_effect(findings: Findings) -> None:
     tied = findings.plain["model"]["embedding"]["tied"]
     if tied:
         for path in (("model", "embedding", "head_init"), ("train", "optimizer", "head")):
-            if findings.given(path):
-                findings.error("LS514", path, "the head is tied to the token embedding; this has no effect", "remove it, or set model.embedding.tied: false", key=True)
+            # a resolved spec has every default written out, which asks for nothing
+            if findings.given(path) and not findings.is_default(path):
+                findings.error(
+                    "LS514",
+                    path,
+                    "the head is tied to the token embedding; this has no effect",
+                    "remove it, or set model.embedding.tied: false",
+                    key=True,
+                )
     longest = max(findings.plain["train"]["sequence_length"], findings.plain["evaluate"]["sequence_length"] or 0)
     for name, group in findings.blocks().items():
         rope = group["attention"]["rope"]

@@ -1,7 +1,7 @@
-"""Which parts of a schema apply to a value: follows `$ref`, `allOf` and `if/then/else`.
+"""Which parts of a schema say something of a value: follows `$ref`, `allOf` and `if/then`.
 
-The schema is draft 2020-12 within `KEYWORDS`: no anyOf or oneOf, and an `if` tests a `type`, or `properties` against
-`const` or `enum`. Every part that applies must hold, so a value is checked against a flat list of parts.
+For defaults, descriptions and the names of keys; whether a value is valid is `jsonschema`'s to say. The language's
+schema has no anyOf or oneOf, and every `if` asks for keys with a `const` each, so a flat list of parts tells it all.
 """
 
 from __future__ import annotations
@@ -12,54 +12,7 @@ from typing import Any
 
 from . import Schema
 
-KEYWORDS = frozenset(
-    {
-        "$schema",
-        "$id",
-        "$comment",
-        "$defs",
-        "$ref",
-        "title",
-        "description",
-        "default",
-        "unit",
-        "examples",
-        "deprecated",
-        "type",
-        "enum",
-        "const",
-        "minimum",
-        "maximum",
-        "exclusiveMinimum",
-        "exclusiveMaximum",
-        "multipleOf",
-        "minLength",
-        "maxLength",
-        "pattern",
-        "items",
-        "prefixItems",
-        "minItems",
-        "maxItems",
-        "uniqueItems",
-        "properties",
-        "required",
-        "additionalProperties",
-        "unevaluatedProperties",
-        "patternProperties",
-        "propertyNames",
-        "minProperties",
-        "maxProperties",
-        "allOf",
-        "if",
-        "then",
-        "else",
-    }
-)
 _ABOUT_KEYS = ("properties", "patternProperties", "additionalProperties", "unevaluatedProperties")
-_CONDITIONS = frozenset({"properties", "required", "type"})
-_SCHEMA_MAPS = ("properties", "patternProperties", "$defs")
-_SCHEMA_LISTS = ("allOf", "prefixItems")
-_SCHEMAS = ("items", "additionalProperties", "propertyNames", "then", "else")
 
 
 def resolve_reference(root: Schema, reference: str) -> Schema:
@@ -73,7 +26,7 @@ def resolve_reference(root: Schema, reference: str) -> Schema:
 
 
 def unconditional(root: Schema, schemas: Iterable[Schema]) -> list[Schema]:
-    """The schemas themselves with what `$ref` and `allOf` add, nearest first; no branch of an `if`."""
+    """The schemas themselves with what `$ref` and `allOf` add, nearest first; no `then`."""
     parts = list(schemas)
     for part in parts:  # grows while it is walked
         if "$ref" in part:
@@ -82,49 +35,17 @@ def unconditional(root: Schema, schemas: Iterable[Schema]) -> list[Schema]:
     return parts
 
 
-def applying(root: Schema, schemas: Iterable[Schema], value: object) -> list[Schema]:
-    """Every part that applies to `value` (plain; of a mapping only the scalars under its keys are looked at).
-
-    A missing key counts as its default, so that `kind` may be left out where it has one.
-    """
+def applying(root: Schema, schemas: Iterable[Schema], plain: object) -> list[Schema]:
+    """Every part that applies to a plain value."""
     parts = unconditional(root, schemas)
-    if isinstance(value, dict):
-        value = {**_defaults(root, parts), **value}
-    branches = [part.get("then" if matches(part["if"], value) else "else") for part in parts if "if" in part]
-    chosen = [branch for branch in branches if branch is not None]
-    return parts + applying(root, chosen, value) if chosen else parts
+    chosen = [part["then"] for part in parts if "if" in part and _selects(part["if"], plain)]
+    return parts + applying(root, chosen, plain) if chosen else parts
 
 
-def matches(condition: Schema, value: object) -> bool:
-    """Whether an `if` holds."""
-    if "type" in condition and not is_type(value, condition["type"]):
-        return False
-    if not isinstance(value, dict):
-        return "properties" not in condition and "required" not in condition
-    if any(name not in value for name in condition.get("required", ())):
-        return False
-    tests = condition.get("properties", {}).items()
-    return all(name not in value or same(value[name], test) for name, test in tests)
-
-
-def same(value: object, test: Schema) -> bool:
-    """Whether a value is the `const`, or one of the `enum`, of `test`; True and 1 differ."""
-    allowed: Sequence[object] = [test["const"]] if "const" in test else test.get("enum", [value])
-    return any(value == item and isinstance(value, bool) == isinstance(item, bool) for item in allowed)
-
-
-def is_type(value: object, names: str | Sequence[str]) -> bool:
-    """Whether a plain value has one of the JSON types; true is no number and 3.0 no integer."""
-    return any(_has_type(value, name) for name in ([names] if isinstance(names, str) else names))
-
-
-def _has_type(value: object, name: str) -> bool:
-    if isinstance(value, bool):
-        return name == "boolean"
-    if isinstance(value, int):
-        return name in ("integer", "number")
-    words = {float: "number", str: "string", list: "array", dict: "object", type(None): "null"}
-    return words[type(value)] == name
+def _selects(condition: Schema, plain: object) -> bool:
+    """Whether a mapping has the `kind` (or the like) that a condition asks for."""
+    tests = condition["properties"].items()
+    return isinstance(plain, dict) and all(name in plain and plain[name] == test["const"] for name, test in tests)
 
 
 def find(parts: Iterable[Schema], keyword: str) -> Any:  # noqa: ANN401 - the type depends on the keyword
@@ -166,27 +87,3 @@ def item_schemas(parts: Iterable[Schema], index: int) -> list[Schema]:
         elif isinstance(part.get("items"), dict):
             found.append(part["items"])
     return found
-
-
-def unsupported(schema: object, path: str = "#") -> list[str]:
-    """`path: keyword` for everything in the schema that the checker would not enforce; for tests."""
-    if not isinstance(schema, dict):
-        return [] if isinstance(schema, bool) else [f"{path}: not a schema"]
-    found = [f"{path}: {name}" for name in schema if name not in KEYWORDS]
-    found += [f"{path}/if: {name}" for name in schema.get("if", {}) if name not in _CONDITIONS]
-    for name in _SCHEMA_MAPS:
-        found += [hit for key, sub in schema.get(name, {}).items() for hit in unsupported(sub, f"{path}/{name}/{key}")]
-    for name in _SCHEMA_LISTS:
-        found += [hit for i, sub in enumerate(schema.get(name, ())) for hit in unsupported(sub, f"{path}/{name}/{i}")]
-    for name in _SCHEMAS:
-        found += unsupported(schema[name], f"{path}/{name}") if name in schema else []
-    return found
-
-
-def _defaults(root: Schema, parts: Iterable[Schema]) -> dict[str, object]:
-    """The defaults of the keys that some `if` among the parts looks at."""
-    parts = list(parts)
-    wanted = {name for part in parts for name in part.get("if", {}).get("properties", ())}
-    schemas = property_schemas(parts)
-    inner = {name: unconditional(root, schemas[name]) for name in wanted if name in schemas}
-    return {name: find(found, "default") for name, found in inner.items() if any("default" in part for part in found)}

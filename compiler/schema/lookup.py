@@ -9,8 +9,8 @@ from typing import Any
 
 from ..source.wording import did_you_mean, quoted
 from . import Schema
-from .fragments import find, is_type, resolve_reference, unconditional
-from .values import TYPE_WORDS, range_text, type_text, yaml_text
+from .fragments import find, resolve_reference, unconditional
+from .values import range_text, type_text, yaml_text
 
 ANY_NAME, ANY_ITEM = "*", "[]"
 
@@ -154,20 +154,14 @@ def _most_telling(root: Schema, found: list[_Found]) -> list[_Found]:
 
 
 def _spread(root: Schema, found: Sequence[_Found]) -> Iterator[_Found]:
-    """Each schema with what `$ref`, `allOf` and every branch of an `if` add."""
+    """Each schema with what `$ref`, `allOf` and every `then` add."""
     for item in found:
         for part in unconditional(root, [item.schema]):
             yield replace(item, schema=part)
             tests = part.get("if", {}).get("properties", {})
-            labels = tuple(f"{name}: {word}" for name, test in tests.items() for word in _words(test))
-            for branch in ("then", "else"):
-                if branch in part:
-                    outer = item.variants if branch == "else" else labels or item.variants
-                    yield from _spread(root, [_Found(part[branch], outer)])
-
-
-def _words(test: Schema) -> list[str]:
-    return [yaml_text(value) for value in ([test["const"]] if "const" in test else test.get("enum", ()))]
+            if tests:
+                labels = tuple(f"{name}: {test['const']}" for name, test in tests.items())
+                yield from _spread(root, [_Found(part["then"], labels)])
 
 
 def _descend(root: Schema, found: Sequence[_Found], path: str, above: tuple[int, ...]) -> Iterator[tuple[str, _Found]]:
@@ -224,5 +218,5 @@ def _info(root: Schema, path: str, item: _Found) -> KeyInfo:
 
 
 def _types_of(values: Sequence[object]) -> list[str]:
-    names = [next(name for name in TYPE_WORDS if is_type(value, name)) for value in values]
-    return list(dict.fromkeys(names))
+    words = {bool: "boolean", int: "integer", float: "number", str: "string"}
+    return list(dict.fromkeys(words[type(value)] for value in values))

@@ -1,14 +1,17 @@
-"""What one value breaks: type, allowed values, range, form, count."""
+"""What to say of one value that breaks a keyword of the schema: type, allowed values, range, form, count."""
 
 from __future__ import annotations
 
+import json
 import re
+from collections.abc import Callable
 from dataclasses import dataclass
 
-from ..source.nodes import Mapping, Node, Scalar, Sequence, to_plain
+from ..source.nodes import Mapping, Node, Scalar, Sequence
 from ..source.wording import did_you_mean, listing, quoted
 from . import Schema
-from .fragments import find, is_type, same
+from .fragments import find
+from .places import Place
 
 TYPE_WORDS = {
     "integer": "a whole number",
@@ -38,44 +41,6 @@ class Problem:
     message: str
     hint: str
     item: int | None = None
-
-
-def value_problem(node: Node, parts: list[Schema], name: str) -> Problem | None:
-    """The first rule that the value itself breaks; lists and mappings are looked at only for their type."""
-    value: object = node.value if isinstance(node, Scalar) else {} if isinstance(node, Mapping) else []
-    for part in parts:
-        if "type" in part and not is_type(value, part["type"]):
-            return _type_problem(node, part["type"], name, parts)
-    for part in parts:
-        if ("enum" in part or "const" in part) and not isinstance(node, Scalar):
-            return _not_a_choice(node, part, name)
-        if isinstance(node, Scalar) and not same(value, part):
-            return _choice_problem(node, part, name)
-    if isinstance(value, (int, float)) and not isinstance(value, bool):
-        return _range_problem(value, parts, name)
-    return _form_problem(value, parts, name) if isinstance(value, str) else None
-
-
-def list_problem(node: Sequence, parts: list[Schema], name: str) -> Problem | None:
-    """A wrong number of items (LS025), or an item listed twice (LS027)."""
-    problem = count_problem(len(node.items), parts, name, "item")
-    if problem is None and find(parts, "uniqueItems"):
-        return _repeated(node, name)
-    return problem
-
-
-def count_problem(count: int, parts: list[Schema], name: str, noun: str) -> Problem | None:
-    """Too few or too many (LS025) of `noun`, which is "item" or "key"."""
-    least_word, most_word = ("minItems", "maxItems") if noun == "item" else ("minProperties", "maxProperties")
-    least = max((part.get(least_word, 0) for part in parts), default=0)
-    most = min((part[most_word] for part in parts if most_word in part), default=None)
-    if count >= least and (most is None or count <= most):
-        return None
-    wanted = f"at least {least}" if most is None else _interval(least, most)
-    plural = "" if wanted.split()[-1] == "1" else "s"
-    where = quoted(name) if name else "the spec"
-    message = f"{where} has {count} {noun}{'' if count == 1 else 's'}, it takes {wanted} {noun}{plural}"
-    return Problem("LS025", message, _about(parts))
 
 
 def range_text(parts: list[Schema]) -> str:
@@ -112,11 +77,20 @@ def _interval(least: int, most: int) -> str:
     return f"{least} to {most}" if least else f"at most {most}"
 
 
-def _type_problem(node: Node, types: str | list[str], name: str, parts: list[Schema]) -> Problem:
-    where = quoted(name) if name else "the spec"
-    message = f"{where} must be {type_text(types)}, not {_described(node)}"
+def name_problem(key: str, rule: Schema) -> Problem:
+    """A key that the user names and `propertyNames` refuses (LS026)."""
+    if len(key) > rule.get("maxLength", len(key)):
+        return Problem(
+            "LS026", f"the name {quoted(key)} has {len(key)} characters, at most {rule['maxLength']} fit", ""
+        )
+    return Problem("LS026", f"{quoted(key)} cannot be a name here", rule.get("description", ""))
+
+
+def _type_problem(place: Place, part: Schema) -> Problem:
+    types = part["type"]
+    message = f"{_where(place)} must be {type_text(types)}, not {_described(place.node)}"
     names = [types] if isinstance(types, str) else types
-    return Problem("LS021", message, _type_hint(node, names) or _about(parts))
+    return Problem("LS021", message, _type_hint(place.node, names) or _about(place))
 
 
 def _described(node: Node) -> str:
@@ -146,6 +120,8 @@ def _type_hint(node: Node, names: list[str]) -> str:
             return f"write {_TRUTH[text.lower()]}"
         if numeric and re.fullmatch(r"[-+]?[0-9.]+([eE][-+]?[0-9]+)?", text):
             return "remove the quotes to make it a number"
+        if "object" in names:
+            return "write `key: value`, with a space after the colon"
     elif isinstance(node.value, float) and node.value.is_integer() and abs(node.value) < 1e15 and numeric:
         return f"write {int(node.value)}"
     elif "string" in names and node.value is not None:
@@ -155,66 +131,65 @@ def _type_hint(node: Node, names: list[str]) -> str:
     return ""
 
 
-def _not_a_choice(node: Node, part: Schema, name: str) -> Problem:
-    allowed = listing(map(yaml_text, [part["const"]] if "const" in part else part["enum"]))
-    return Problem("LS021", f"{quoted(name)} must be one of {allowed}, not {_described(node)}", "")
-
-
-def _choice_problem(node: Scalar, part: Schema, name: str) -> Problem:
-    allowed = [part["const"]] if "const" in part else part["enum"]
-    words = [yaml_text(item) for item in allowed]
-    got = quoted(yaml_text(node.value))
-    where = quoted(name)
-    message = f"{where} cannot be {got}; allowed: {listing(words)}"
-    hint = did_you_mean(str(node.value), words) if isinstance(node.value, str) else ""
+def _choice_problem(place: Place, part: Schema) -> Problem:
+    words = [yaml_text(item) for item in ([part["const"]] if "const" in part else part["enum"])]
+    if not isinstance(place.node, Scalar):
+        message = f"{_where(place)} must be one of {listing(words)}, not {_described(place.node)}"
+        return Problem("LS021", message, "write one of the allowed values")
+    message = f"{_where(place)} cannot be {quoted(yaml_text(place.plain))}; allowed: {listing(words)}"
+    hint = did_you_mean(str(place.plain), words) if isinstance(place.plain, str) else ""
     return Problem("LS023", message, hint if hint.startswith("did") else "write one of the allowed values")
 
 
-def _range_problem(value: int | float, parts: list[Schema], name: str) -> Problem | None:
-    for part in parts:
-        if _in_range(value, part):
-            continue
-        unit = find(parts, "unit")
-        message = f"{quoted(name)} must be {range_text([part])}{f' ({unit})' if unit else ''}, not {value}"
-        return Problem("LS022", message, _about(parts))
-    return None
+def _range_problem(place: Place, part: Schema) -> Problem:
+    unit = find(place.parts, "unit")
+    message = f"{_where(place)} must be {range_text([part])}{f' ({unit})' if unit else ''}, not {place.plain}"
+    return Problem("LS022", message, _about(place))
 
 
-def _in_range(value: int | float, part: Schema) -> bool:
-    low, high = part.get("minimum"), part.get("maximum")
-    above, below = part.get("exclusiveMinimum"), part.get("exclusiveMaximum")
-    step = part.get("multipleOf")
-    return not (
-        (low is not None and value < low)
-        or (high is not None and value > high)
-        or (above is not None and value <= above)
-        or (below is not None and value >= below)
-        or (step is not None and value % step != 0)
-    )
+def _form_problem(place: Place, part: Schema) -> Problem:
+    """Text of the wrong length or pattern (LS026)."""
+    text = str(place.plain)
+    if len(text) < part.get("minLength", 0):
+        return Problem("LS026", f"{_where(place)} must not be empty", _about(place))
+    if len(text) > part.get("maxLength", len(text)):
+        message = f"{_where(place)} has {len(text)} characters, at most {part['maxLength']} fit"
+        return Problem("LS026", message, _about(place))
+    message = f"{_where(place)} cannot be {quoted(text)}: it must match {quoted(part['pattern'])}"
+    return Problem("LS026", message, _examples(place.parts) or _about(place))
 
 
-def _form_problem(value: str, parts: list[Schema], name: str) -> Problem | None:
-    for part in parts:
-        if len(value) < part.get("minLength", 0):
-            return Problem("LS026", f"{quoted(name)} must not be empty", _about(parts))
-        if len(value) > part.get("maxLength", len(value)):
-            message = f"{quoted(name)} has {len(value)} characters, at most {part['maxLength']} fit"
-            return Problem("LS026", message, _about(parts))
-        if "pattern" in part and not re.search(part["pattern"], value):
-            message = f"{quoted(name)} cannot be {quoted(value)}: it must match {quoted(part['pattern'])}"
-            return Problem("LS026", message, _examples(parts) or _about(parts))
-    return None
+def _item_count_problem(place: Place, part: Schema) -> Problem:
+    assert isinstance(place.plain, list)
+    return _count_problem(place, len(place.plain), "item", (part.get("minItems", 0), part.get("maxItems")))
 
 
-def _repeated(node: Sequence, name: str) -> Problem | None:
-    seen: list[object] = []
-    for index, item in enumerate(node.items):
-        plain = to_plain(item)
-        if any(plain == earlier and isinstance(plain, bool) == isinstance(earlier, bool) for earlier in seen):
-            shown = quoted(item.text) if isinstance(item, Scalar) else "this item"
-            return Problem("LS027", f"{shown} stands in {quoted(name)} already", "remove one of the two", index)
-        seen.append(plain)
-    return None
+def _key_count_problem(place: Place, part: Schema) -> Problem:
+    assert isinstance(place.plain, dict)
+    return _count_problem(place, len(place.plain), "key", (part.get("minProperties", 0), part.get("maxProperties")))
+
+
+def _count_problem(place: Place, count: int, noun: str, bounds: tuple[int, int | None]) -> Problem:
+    """Too few or too many (LS025)."""
+    least, most = bounds
+    wanted = f"at least {least}" if most is None else _interval(least, most)
+    plural = "" if wanted.split()[-1] == "1" else "s"
+    message = f"{_where(place)} has {count} {noun}{'' if count == 1 else 's'}, it takes {wanted} {noun}{plural}"
+    return Problem("LS025", message, _about(place))
+
+
+def _repeated(place: Place, part: Schema) -> Problem:
+    """The first item that stands in the list already (LS027); the list is known to hold one."""
+    assert isinstance(place.node, Sequence) and isinstance(place.plain, list)
+    words = [json.dumps(item, sort_keys=True) for item in place.plain]
+    index = next(index for index, word in enumerate(words) if word in words[:index])
+    item = place.node.items[index]
+    shown = quoted(item.text) if isinstance(item, Scalar) else "this item"
+    return Problem("LS027", f"{shown} stands in {quoted(place.name)} already", "remove one of the two", index)
+
+
+def _where(place: Place) -> str:
+    return quoted(place.name) if place.name else "the spec"
 
 
 def _examples(parts: list[Schema]) -> str:
@@ -222,7 +197,33 @@ def _examples(parts: list[Schema]) -> str:
     return f"for example {listing(yaml_text(item) for item in examples)}" if examples else ""
 
 
-def _about(parts: list[Schema]) -> str:
-    """The first sentence of the description, as a reminder of what the key is for."""
-    text = find(parts, "description")
-    return f"this key is: {text.split('. ')[0].rstrip('.')}" if isinstance(text, str) and text else ""
+def sentence(description: str) -> str:
+    """The first sentence of a description, without its full stop."""
+    return description.split(". ")[0].rstrip(".")
+
+
+def _about(place: Place) -> str:
+    """A reminder of what the key is for."""
+    text = find(place.parts, "description")
+    return f"this key is: {sentence(text)}" if text else ""
+
+
+# keyword of JSON Schema -> what to say; of several faults of one value the first here is said
+TRANSLATIONS: dict[str, Callable[[Place, Schema], Problem]] = {
+    "type": _type_problem,
+    "const": _choice_problem,
+    "enum": _choice_problem,
+    "minimum": _range_problem,
+    "exclusiveMinimum": _range_problem,
+    "maximum": _range_problem,
+    "exclusiveMaximum": _range_problem,
+    "multipleOf": _range_problem,
+    "minLength": _form_problem,
+    "maxLength": _form_problem,
+    "pattern": _form_problem,
+    "minItems": _item_count_problem,
+    "maxItems": _item_count_problem,
+    "minProperties": _key_count_problem,
+    "maxProperties": _key_count_problem,
+    "uniqueItems": _repeated,
+}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from functools import lru_cache
+from itertools import pairwise
 from math import erf, log2, sqrt
 from statistics import NormalDist
 
@@ -15,7 +16,7 @@ def gaussian_entropy(bits: int, k: float) -> float:
     upper = [1 - _beyond(step * (code + 0.5)) for code in range(levels)]  # mass of |code| <= 0, 1, ...
     masses = [
         upper[0],
-        *(high - low for low, high in zip(upper, upper[1:], strict=False)),
+        *(high - low for low, high in pairwise(upper)),
         _beyond(step * (levels - 0.5)),
     ]
     entropy = -masses[0] * log2(masses[0])

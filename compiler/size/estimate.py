@@ -61,9 +61,9 @@ def predict_size(
 ) -> SizeEstimate:
     """Predicted size of a trained model's artifact and its code.
 
-    A std clip is closed-form: entropy of N(0, 1) on the grid of `bits` and `k`, which is independent of training to
-    about 2 %. Under absmax k is the median row maximum of Gaussian weights, and the interval is wide. Undertrained models
-    fall below the interval (see `factors`).
+    A std clip is closed-form: the entropy of N(0, 1) on the grid of `bits` and `k`, to about 2 % whatever the training.
+    Under absmax k is the median row maximum of Gaussian weights, and the interval is wide. Undertrained models fall
+    below the interval (see `factors`).
 
     Args:
         stores: every stored tensor once, however many sites read it.

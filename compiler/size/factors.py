@@ -1,9 +1,9 @@
 """Bytes in the container over the closed form, as measured on the container itself.
 
-`tests/bench/size_factors.py` reproduces the table: every matrix encoded by the scheme, zstd level 22, divided by Gaussian
-entropy x elements / 8 (float16: by 2 bytes). 5.57 M weights of published shapes (width 640, 4x MLP, 1,024-token
-embedding) drawn Gaussian / Laplace / row x column scaled, and a 3 M-parameter byte-level transformer (4 blocks, width 256,
-Muon, 500 steps) at steps 25, 100, 200, 500 and untrained:
+`tests/bench/size_factors.py` reproduces the table: every matrix encoded by the scheme, zstd level 22, divided by the
+Gaussian entropy x elements / 8 (float16: by 2 bytes). Drawn Gaussian, Laplace and row x column scaled: 5.16 M weights
+of published shapes (width 640, 4x MLP, 1,024-token embedding). Trained: a byte-level transformer of 3 M parameters (4
+blocks, width 256, Muon, 500 steps) at steps 25, 100, 200 and 500, and untrained.
 
     scheme           Gaussian  Laplace  scaled  trained: 25   100    200    500   untrained
     int6 std 12.85     1.017    0.988    1.015      0.993  1.005  0.997  0.987      0.548
@@ -15,11 +15,11 @@ Muon, 500 steps) at steps 25, 100, 200, 500 and untrained:
     step, bytes a row   0.96     1.13     1.45       1.22   1.41   1.42   1.44       0.8    (absmax 1.24 to 1.55)
     float16 scalars                                  0.59   0.65   0.71   0.76
 
-Published runs under a row-maximum clip span -25 % to +10 % of a Gaussian estimate, since training sets the rows' tails; that
-interval is kept. Levels below 16 were 1.00 to 1.05 (int6) and up to 1.21 (int5) times level 22.
+Published runs under a row-maximum clip span -25 % to +10 % of a Gaussian estimate, since training sets the rows' tails;
+that interval is kept. Levels below 16 take 1.00 to 1.08 (int6) and up to 1.21 (int5) times the bytes of level 22.
 
-All intervals are for a trained model. Output matrices that start at zero, and anything little trained, compress to almost
-nothing: an untrained model is about half the estimate, so a short run's artifact says nothing about a long one's.
+All intervals are for a trained model. Output matrices that start at zero, and anything little trained, compress to
+almost nothing: an untrained model is about half the estimate, so a short run's artifact says little about a long one's.
 """
 
 from __future__ import annotations

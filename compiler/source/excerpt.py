@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import unicodedata
 from dataclasses import dataclass
+from functools import lru_cache
 
 from .files import split_lines
 from .span import Span
@@ -12,6 +13,9 @@ TAB = "    "
 MAX_WIDTH = 100
 _BEFORE_CARET = 40
 _ELLIPSIS = "…"
+_NEAR = (
+    150  # characters on each side of the caret that are looked at, so that a long line costs no more than a short one
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,18 +29,25 @@ class Excerpt:
 
 def excerpt(text: str, span: Span) -> Excerpt:
     """The first line of `span`, tabs widened and controls escaped; a long line is cut to a window round the caret."""
-    lines = split_lines(text)
-    line = lines[span.line - 1] if span.line <= len(lines) else ""
+    lines = _lines(text)
+    whole = lines[span.line - 1] if span.line <= len(lines) else ""
+    begin = min(span.column - 1, len(whole))
+    end = span.end_column - 1 if span.end_line == span.line else len(whole.rstrip())
+    skipped = max(0, begin - _NEAR)
+    line = whole[skipped : begin + _NEAR]
     cells = [_cell(ch) for ch in line]
-    start = min(span.column - 1, len(cells))
-    end = span.end_column - 1 if span.end_line == span.line else len(line.rstrip())
-    end = max(start, min(end, len(cells)))
+    start = begin - skipped
     first, last = _window(cells, start)
-    end = max(start, min(end, last))
-    prefix = _ELLIPSIS if first > 0 else ""
-    suffix = _ELLIPSIS if last < len(cells) else ""
+    end = max(start, min(end - skipped, last))
+    prefix = _ELLIPSIS if skipped + first > 0 else ""
+    suffix = _ELLIPSIS if skipped + last < len(whole) else ""
     caret = len(prefix) + _width(cells[first:start])
     return Excerpt(prefix + "".join(cells[first:last]) + suffix, caret, max(1, _width(cells[start:end])))
+
+
+@lru_cache(maxsize=16)
+def _lines(text: str) -> tuple[str, ...]:
+    return tuple(split_lines(text))
 
 
 def _window(cells: list[str], start: int) -> tuple[int, int]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from dataclasses import dataclass, field, replace
-from pathlib import Path
+from pathlib import Path, PurePath
 
 from .diagnostic import Diagnostic, error
 from .files import STDIN, SourceText, read_source
@@ -146,15 +146,17 @@ def _locate(name: str, folder: Path) -> Path | None:
     beside = Path(os.path.normpath(folder / name))
     if "\0" in name:
         return None
-    if os.path.lexists(beside):
-        return beside
+    if os.path.lexists(beside) and not (beside.is_dir() and len(PurePath(name).parts) == 1):
+        return beside  # a folder that happens to have the name of a shipped spec does not hide it
     return find_shipped(name, shipped_specs())
 
 
 def _not_found(name: str, folder: Path, span: Span) -> Diagnostic:
     """LS014 with the nearest name among the neighbours and the shipped specs."""
-    near = sorted(item.name for item in folder.glob("*.y*ml")) if folder.is_dir() else []
-    hint = did_you_mean(Path(name).name, [*near, *shipped_specs()])
+    within = Path(name).parent
+    beside = folder / within
+    near = sorted(str(within / item.name) for item in beside.glob("*.y*ml")) if beside.is_dir() else []
+    hint = did_you_mean(name, [*near, *shipped_specs()])
     message = f"the parent {quoted(name)} is neither a file beside this spec nor a spec of the package"
     return error("LS014", span, message, hint)
 

@@ -59,7 +59,8 @@ def _kind(node: Mapping) -> object:
 
 
 def _is_null(node: Node) -> bool:
-    return isinstance(node, Scalar) and node.valid and node.value is None
+    """A null that is written out; nothing after the colon is no deletion but a value that was forgotten."""
+    return isinstance(node, Scalar) and node.valid and node.value is None and not node.span.empty
 
 
 def _nothing_to_delete(key: str, entry: Entry) -> Diagnostic:

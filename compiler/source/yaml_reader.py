@@ -124,10 +124,11 @@ class _Reader:
 
     def _scalar(self, event: _Event, span: Span) -> Scalar:
         text: str = event.value
+        untagged = event.tag is None  # a tag has been refused, and may have been meant to change the type
         if event.style:  # quoted or block
-            return Scalar(text, span, text)
+            return Scalar(text, span, text, untagged)
         try:
-            return Scalar(resolve_plain(text), span, text)
+            return Scalar(resolve_plain(text), span, text, untagged)
         except NumberError as fault:
             self._problem("LS013", span, f"{quoted(text)} cannot be used: {fault}", "write a finite number")
             return Scalar(None, span, text, valid=False)

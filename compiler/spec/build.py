@@ -43,12 +43,12 @@ Plain = dict[str, Any]
 
 
 def build_spec(plain: Plain) -> Spec:
-    """Builds the Spec of a document that has passed schema and rules; raises PathError for a path that cannot expand."""
+    """Builds the Spec of a document that has passed schema and rules. Raises PathError for a path without meaning."""
     return Spec(
         name=plain["name"],
         about=plain["about"],
         budget=Budget(**plain["budget"]),
-        data=Data(Source(**plain["data"]["source"]), TokenizerSource(**plain["data"]["tokenizer"])),
+        data=_data(plain["data"]),
         architecture=build_architecture(plain),
         cadence=tuple(
             Phase(tuple(phase["pattern"]), phase["until"]["steps"] if "until" in phase else None)
@@ -130,7 +130,9 @@ def _block(plain: Plain) -> Block:
 
 
 def _rope(plain: Plain) -> Rope:
-    return Rope(dims=plain.get("dims"), base=float(plain.get("base", 10000.0)), ntk_reference=plain.get("ntk_reference"))
+    return Rope(
+        dims=plain.get("dims"), base=float(plain.get("base", 10000.0)), ntk_reference=plain.get("ntk_reference")
+    )
 
 
 def _norm_scale(plain: Plain) -> NormScale:
@@ -182,6 +184,10 @@ def _optimizer(plain: Plain) -> GroupOptimizer:
         "betas": None if betas is None else (betas[0], betas[1]),
     }
     return GroupOptimizer(**(plain | nested))
+
+
+def _data(plain: Plain) -> Data:
+    return Data(Source(**plain["source"]), TokenizerSource(**plain["tokenizer"]), plain["order"])
 
 
 def _evaluate(plain: Plain, train: Plain) -> Evaluate:

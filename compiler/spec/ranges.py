@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
 MAX_POSITIONS = 4096
@@ -96,15 +96,24 @@ def _ties(value: dict[str, Any], count: int) -> tuple[int, ...]:
         members = expand_numbers(group)
         for member in members:
             if member >= positions:
-                raise PathError(f"tied position {member} is out of range 0..{positions - 1}", "ties", "groups", group_index)
+                raise PathError(
+                    f"tied position {member} is out of range 0..{positions - 1}", "ties", "groups", group_index
+                )
             if member in leader:
                 raise PathError(f"position {member} is tied twice", "ties", "groups", group_index)
             leader[member] = min(members)
     leaders = [leader.get(position, position) for position in range(positions)]
     number = {first: index for index, first in enumerate(sorted(set(leaders)))}
     if len(number) != count:
-        raise PathError(f"{positions} positions with these ties need {len(number)} blocks; the group has {count}", "ties")
+        raise PathError(
+            f"{positions} positions with these ties need {len(number)} blocks; the group has {count}", "ties"
+        )
     return tuple(number[first] for first in leaders)
 
 
-_SUGAR = {"cycle": _cycle, "sequence": _sequence, "repeat": _repeat, "ties": _ties}
+_SUGAR: dict[str, Callable[[Any, int], tuple[int, ...]]] = {
+    "cycle": _cycle,
+    "sequence": _sequence,
+    "repeat": _repeat,
+    "ties": _ties,
+}

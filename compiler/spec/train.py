@@ -40,7 +40,10 @@ class Stop:
 
 @dataclass(frozen=True, slots=True)
 class Schedule:
-    """Learning-rate multiplier over steps: linear up, 1, then linear down to `floor` at the last step."""
+    """Learning-rate multiplier over steps: linear up, 1, then linear down to `floor` at the end of the last step.
+
+    The last step itself still runs at floor + (1 - floor) / warmdown_steps.
+    """
 
     warmup_steps: int = 0
     warmdown_steps: int = 0
@@ -113,7 +116,8 @@ class TokenizerSource:
 
 @dataclass(frozen=True, slots=True)
 class Data:
-    """The `data` section."""
+    """The `data` section; `order` is that of the training sequences."""
 
     source: Source = field(default_factory=lambda: Source("python_standard_library", 100_000))
     tokenizer: TokenizerSource = field(default_factory=lambda: TokenizerSource("train", True))
+    order: Literal["contiguous", "shuffled"] = "contiguous"

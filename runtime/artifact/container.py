@@ -10,7 +10,7 @@ from ..quantize import QuantizeError, check_parts
 from .contents import ArtifactContents, ArtifactSummary
 from .errors import ArtifactError
 from .header import CODECS, Header, check_header, header_from_json, header_of, header_to_json
-from .layout import frame_sizes, join_frames, split_frames
+from .layout import frame_sizes, join_frames, own_frames, split_frames
 from .section import compress_frames, join_section, split_section
 from .shares import store_shares
 from .zstd import compress, content_size, decompress
@@ -39,7 +39,8 @@ def build_artifact(contents: ArtifactContents, codec: Codec) -> tuple[bytes, Art
             f"contents: header of {len(text)} and data of {expected} bytes; at most {MAX_HEADER_BYTES} and "
             f"{MAX_SECTION_BYTES} can be read back, so make the model smaller"
         )
-    frames = compress_frames(join_frames(header, contents.stores, contents.tokenizer), codec.level)
+    plain = join_frames(header, contents.stores, contents.tokenizer)
+    frames = compress_frames(plain, len(own_frames(header)), codec.level)
     head, data = compress(text, codec.level), join_section(frames)
     body = PREAMBLE.pack(MAGIC, FORMAT_VERSION, len(head), len(data)) + head + data
     whole = body + hashlib.sha256(body).digest()

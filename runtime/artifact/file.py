@@ -7,6 +7,7 @@ import stat
 from pathlib import Path
 
 from ...compiler.spec.quantization import Codec
+from ..atomic_file import write_atomically
 from .container import DIGEST_BYTES, MAX_HEADER_BYTES, MAX_SECTION_BYTES, PREAMBLE, build_artifact, parse_artifact
 from .contents import ArtifactContents, ArtifactSummary
 from .errors import ArtifactError
@@ -22,15 +23,10 @@ def write_artifact(path: Path, contents: ArtifactContents, codec: Codec) -> Arti
         ArtifactError: contents that the format cannot hold, or a failure of the file system.
     """
     whole, summary = build_artifact(contents, codec)
-    partial = path.with_name(f".{path.name}.{os.getpid()}.partial")
     try:
-        _write_synced(partial, whole)
-        partial.replace(path)
-        _sync_folder(path.parent)
+        write_atomically(path, [whole])
     except OSError as error:
         raise ArtifactError(f"{path}: cannot be written ({error}); free space or choose another folder") from error
-    finally:
-        partial.unlink(missing_ok=True)
     return summary
 
 
@@ -49,19 +45,3 @@ def read_artifact(path: Path) -> ArtifactContents:
     except OSError as error:
         raise ArtifactError(f"{path}: cannot be read ({error}); give an artifact that `pack` wrote") from error
     return parse_artifact(whole, str(path))
-
-
-def _write_synced(path: Path, data: bytes) -> None:
-    with path.open("wb") as file:
-        file.write(data)
-        file.flush()
-        os.fsync(file.fileno())
-
-
-def _sync_folder(folder: Path) -> None:
-    """Makes the rename itself durable."""
-    descriptor = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)

@@ -6,7 +6,7 @@ import struct
 from collections.abc import Sequence
 
 from .errors import ArtifactError
-from .zstd import compress, content_size, decompress
+from .zstd import CODES_MIN_MATCH, compress, content_size, decompress
 
 LENGTH = struct.Struct("<I")
 
@@ -16,9 +16,10 @@ def join_section(frames: Sequence[bytes]) -> bytes:
     return b"".join(LENGTH.pack(len(frame)) + frame for frame in frames)
 
 
-def compress_frames(contents: Sequence[bytes], level: int) -> list[bytes]:
-    """Each content as a zstd frame."""
-    return [compress(content, level) for content in contents]
+def compress_frames(contents: Sequence[bytes], codes: int, level: int) -> list[bytes]:
+    """Each content as a zstd frame; the first `codes` of them hold nothing but codes."""
+    matches = [CODES_MIN_MATCH] * codes + [0] * (len(contents) - codes)
+    return [compress(content, level, match) for content, match in zip(contents, matches, strict=True)]
 
 
 def split_section(section: bytes, sizes: Sequence[int], place: str) -> list[bytes]:

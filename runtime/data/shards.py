@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
-from .atomic_file import write_atomically
+from ..atomic_file import write_atomically
 from .errors import ShardError
 from .tokenizer import MAX_VOCAB_SIZE, TokenArray
 

@@ -1,5 +1,6 @@
 """Everything that training and evaluation need to know about their data, from the embedded corpus or from shards."""
 
+import hashlib
 import itertools
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -27,6 +28,8 @@ class TokenData:
         validation_text: those bytes, or None (an event says why).
         byte_table: bytes by token.
         tokenizer: what made the tokens.
+        corpus_sha256: of the corpus; for shards the same as `validation_sha256`: hashing all of them takes minutes.
+        validation_sha256: of `validation` as little-endian uint16.
         description: one line for people.
         events: what happened on the way, to be printed.
     """
@@ -37,6 +40,8 @@ class TokenData:
     validation_text: bytes | None
     byte_table: ByteTable
     tokenizer: Tokenizer
+    corpus_sha256: str
+    validation_sha256: str
     description: str
     events: tuple[DataEvent, ...]
 
@@ -59,7 +64,18 @@ def from_corpus(corpus: Corpus, tokenizer: Tokenizer, vocab_size: int | None = N
         f"embedded corpus {corpus.sha256[:12]}: {len(corpus.train)} files, {len(train)} tokens to train on; "
         f"{len(corpus.validation)} files, {len(validation)} tokens, {len(text)} bytes to validate on"
     )
-    return TokenData(TokenStream([train]), validation, len(text), text, table, tokenizer, description, events)
+    return TokenData(
+        train=TokenStream([train]),
+        validation=validation,
+        validation_bytes=len(text),
+        validation_text=text,
+        byte_table=table,
+        tokenizer=tokenizer,
+        corpus_sha256=corpus.sha256,
+        validation_sha256=tokens_sha256(validation),
+        description=description,
+        events=events,
+    )
 
 
 def from_shards(
@@ -82,7 +98,24 @@ def from_shards(
         f"shards {train_pattern}: {len(train)} tokens to train on; {validation_pattern}: {len(validation)} tokens, "
         f"{total} bytes to validate on"
     )
-    return TokenData(train, validation, total, text, table, tokenizer, description, events)
+    digest = tokens_sha256(validation)
+    return TokenData(
+        train=train,
+        validation=validation,
+        validation_bytes=total,
+        validation_text=text,
+        byte_table=table,
+        tokenizer=tokenizer,
+        corpus_sha256=digest,
+        validation_sha256=digest,
+        description=description,
+        events=events,
+    )
+
+
+def tokens_sha256(tokens: TokenArray) -> str:
+    """Hexadecimal sha256 over tokens (n,) as little-endian uint16, the body of a shard that holds them."""
+    return hashlib.sha256(np.ascontiguousarray(tokens, dtype="<u2").data).hexdigest()
 
 
 def _tokenize(documents: Sequence[Document], tokenizer: Tokenizer, table: ByteTable) -> TokenArray:

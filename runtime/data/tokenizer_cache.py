@@ -5,7 +5,7 @@ import os
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from .atomic_file import write_atomically
+from ..atomic_file import write_atomically
 from .errors import TokenizerError
 from .events import DataEvent
 from .tokenizer import DEFAULT_SAMPLE_BYTES, Tokenizer, training_key

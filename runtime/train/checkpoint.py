@@ -10,6 +10,7 @@ import hashlib
 import io
 import json
 import pickle
+from collections.abc import Callable
 from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any
@@ -18,7 +19,7 @@ import torch
 from torch import Tensor
 
 from ...compiler.plan import Plan
-from .atomic import TEMPORARY_SUFFIX, sync_folder, write_atomic
+from ..atomic_file import remove_leftovers, sync_folder, write_atomically
 from .errors import CheckpointError
 
 FORMAT_VERSION = 1
@@ -78,26 +79,30 @@ class CheckpointFolder:
         """Write the file, then the pointer, then remove what is no longer kept (and leftovers of killed writes)."""
         self.folder.mkdir(parents=True, exist_ok=True)
         path = self.path_of(checkpoint.step)
-        write_atomic(path, encode(checkpoint))
-        write_atomic(self.folder / LATEST, f"{path.name}\n".encode())
+        write_atomically(path, [encode(checkpoint)])
+        write_atomically(self.folder / LATEST, [f"{path.name}\n".encode()])
         others = [other for other in self._files() if other != path]
-        for stale in [*others[: len(others) - self._keep + 1], *self.folder.glob(f"*{TEMPORARY_SUFFIX}")]:
+        for stale in others[: len(others) - self._keep + 1]:
             stale.unlink()
+        remove_leftovers(self.folder)
         sync_folder(self.folder)
         return path
 
-    def latest(self) -> Path | None:
+    def latest(self, event: Callable[[str], None]) -> Path | None:
         """The file that the pointer names; None where no checkpoint was ever completed.
 
+        Where a kill came between the first file and the pointer there is none: `event` is told, and the newest file is
+        taken, which is whole, since files take their name only when they are.
+
         Raises:
-            CheckpointError: the pointer is missing beside checkpoints, malformed, or names a file that is not there.
+            CheckpointError: the pointer is malformed, or names a file that is not there.
         """
         pointer, files = self.folder / LATEST, self._files()
         if not pointer.exists():
             if not files:
                 return None
-            # Killed between the first file and the pointer, or the pointer was removed: the user says which.
-            raise CheckpointError(f"{pointer} is missing; write the name of the one to use into it: {_names(files)}")
+            event(f"{pointer} is missing; taking the newest checkpoint beside it, {files[-1].name}")
+            return files[-1]
         name = pointer.read_text(encoding="utf-8", errors="replace").strip()
         path = self.folder / name
         if path not in files:

@@ -221,7 +221,7 @@ class Trainer:
         )
 
     def _resume(self) -> None:
-        path = self._checkpoints.latest()
+        path = self._checkpoints.latest(self._job.progress.note)
         if path is None:
             self._job.progress.note(f"{self._job.folder.checkpoints}: no checkpoint yet, starting at step 0")
             return

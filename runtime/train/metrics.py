@@ -8,7 +8,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
-from .atomic import write_atomic
+from ..atomic_file import write_atomically
 from .errors import MetricsError
 
 
@@ -60,7 +60,7 @@ def read_records(path: Path) -> list[dict[str, Any]]:
 def truncate_after(path: Path, step: int) -> None:
     """Keep the records up to and including `step`, and no torn line."""
     kept = [json.dumps(record) + "\n" for record in read_records(path) if record["step"] <= step]
-    write_atomic(path, "".join(kept).encode())
+    write_atomically(path, ["".join(kept).encode()])
 
 
 def _parse(line: str, path: Path, number: int) -> dict[str, Any]:

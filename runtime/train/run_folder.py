@@ -9,6 +9,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self
 
+from ..atomic_file import remove_leftovers
 from .errors import RunFolderError
 
 
@@ -18,7 +19,7 @@ class RunFolder:
     Args:
         path: the folder; created if absent.
         resume: go on with what is there; otherwise the folder must hold no run.
-        event: told about a lock left by a process that died.
+        event: told about a lock, and about partial files, left by a process that died.
 
     Raises:
         RunFolderError: another process holds the folder, it holds a run and `resume` is off, or it holds none and
@@ -41,6 +42,8 @@ class RunFolder:
         except RunFolderError:
             self.close()
             raise
+        if removed := remove_leftovers(path):
+            event(f"run folder {path}: removed {removed} partial files of killed writes")
 
     def holds_run(self) -> bool:
         """Whether some run has written here."""

@@ -56,7 +56,7 @@ class Stepper:
         """Step `step`, counted from 0.
 
         Raises:
-            TrainingError: with `checks_each_step`, the loss or the gradient norm is not finite; the weights are those before the step.
+            TrainingError: with `checks_each_step`, the loss or the gradient norm is not finite; no weight was changed.
             LivenessError: gradients reached other stores than the plan says.
         """
         mode = mode_at(self._plan.spec.cadence, step)

@@ -2,7 +2,7 @@
 
     python tests/bench/size_factors.py [CHECKPOINT.npz ...]
 
-Without arguments: one block of width 640 with a 4x MLP and a 1,024-token embedding (5.57 M weights), drawn Gaussian,
+Without arguments: one block of width 640 with a 4x MLP and a 1,024-token embedding (5.16 M weights), drawn Gaussian,
 Laplace and row x column scaled. A checkpoint is an .npz of float32 weights by name; its matrices are measured.
 """
 
@@ -12,12 +12,11 @@ import sys
 from pathlib import Path
 
 import numpy as np
-
 from loopspec.compiler.size import gaussian_entropy, row_maximum
 from loopspec.compiler.spec.quantization import Clip, Codec, Scheme
 from loopspec.runtime.artifact.contents import ArtifactContents
 from loopspec.runtime.artifact.header import header_of
-from loopspec.runtime.artifact.layout import join_frames
+from loopspec.runtime.artifact.layout import join_frames, own_frames
 from loopspec.runtime.artifact.section import compress_frames
 from loopspec.runtime.quantize import encode
 
@@ -41,7 +40,7 @@ SCHEMES = [
 
 
 def drawn(family: str) -> dict[str, np.ndarray]:
-    """Weights of SHAPES; `scaled` has a deviation that varies by row in `up` and by column in `down`, as trained ones do."""
+    """Weights of SHAPES; `scaled` varies its deviation by row in `up` and by column in `down`, as training does."""
     rng = np.random.default_rng(0)
     weights = {}
     for name, (rows, cols) in SHAPES.items():
@@ -66,8 +65,8 @@ def predicted_bytes(shape: tuple[int, ...], scheme: Scheme) -> float:
 def measure(weights: dict[str, np.ndarray], scheme: Scheme) -> tuple[float, float]:
     """Factor of the codes (or float16 values), and bytes a row of the steps."""
     stores = {name: encode(name, array, scheme) for name, array in weights.items()}
-    contents = ArtifactContents({}, stores, None, "", {})
-    frames = compress_frames(join_frames(header_of(contents), stores, None), Codec().level)
+    header = header_of(ArtifactContents({}, stores, None, "", {}))
+    frames = compress_frames(join_frames(header, stores, None), len(own_frames(header)), Codec().level)
     values = frames if scheme.kind != "integer" else frames[:-1]
     rows = sum(array.shape[0] for array in weights.values())
     expected = sum(predicted_bytes(array.shape, scheme) for array in weights.values())

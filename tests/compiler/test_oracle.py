@@ -10,13 +10,12 @@ from typing import Any
 import pytest
 import torch
 from hypothesis import HealthCheck, given, settings
-from support.oracle import Oracle
-from support.random_specs import specs
-
 from loopspec.compiler import check_spec
 from loopspec.compiler.emit.loader import build_module
 from loopspec.compiler.plan import Plan
 from loopspec.compiler.source.report import render
+from support.oracle import Oracle
+from support.random_specs import specs
 
 
 def plan_of(plain: dict[str, Any]) -> Plan:
@@ -63,7 +62,12 @@ def compare_gradients(module: torch.nn.Module, oracle: Oracle, plan: Plan, mode:
 
 
 @given(specs())
-@settings(max_examples=40, deadline=None, derandomize=True, suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large])
+@settings(
+    max_examples=40,
+    deadline=None,
+    derandomize=True,
+    suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large],
+)
 def test_emitted_module_equals_the_interpreter(plain: dict[str, Any]) -> None:
     check_against_oracle(plain)
 

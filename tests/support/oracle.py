@@ -11,8 +11,6 @@ from typing import Any
 
 import networkx as nx
 import torch
-from torch import Tensor, nn
-
 from loopspec.compiler.graph.model import Graph, Site
 from loopspec.compiler.modules import (
     Attention,
@@ -28,6 +26,7 @@ from loopspec.compiler.modules import (
     rotary_table,
 )
 from loopspec.compiler.plan import Plan
+from torch import Tensor, nn
 
 Values = dict[str, Any]
 
@@ -109,7 +108,9 @@ def _attention(oracle: Oracle, site: Site, inputs: Values, stores: dict[str, Ten
     attention = oracle.block(site).attention
     eps = oracle.plan.spec.architecture.model.norm_eps
     dim = stores["query"].shape[0]
-    module = Attention(dim, attention.heads, attention.kv_heads, qk_norm=attention.qk_norm, gain="gain" in stores, eps=eps)
+    module = Attention(
+        dim, attention.heads, attention.kv_heads, qk_norm=attention.qk_norm, gain="gain" in stores, eps=eps
+    )
     return _fill(module, stores)(inputs["x"], inputs.get("rotary"), inputs.get("values"), site.attribute("xsa"))
 
 

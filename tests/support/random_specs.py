@@ -13,7 +13,9 @@ Plain = dict[str, Any]
 def attentions(draw: st.DrawFn, dim: int, heads: int, kv_heads: int) -> Plain:
     width = dim // heads
     dims = draw(st.sampled_from([None, *[d for d in (4, 8) if d <= width and d % 2 == 0]]))
-    rope = draw(st.sampled_from([None, {"dims": dims, "base": 500.0, "ntk_reference": draw(st.sampled_from([None, 5]))}]))
+    rope = draw(
+        st.sampled_from([None, {"dims": dims, "base": 500.0, "ntk_reference": draw(st.sampled_from([None, 5]))}])
+    )
     return {
         "heads": heads,
         "kv_heads": kv_heads,
@@ -36,7 +38,10 @@ def mlps(draw: st.DrawFn) -> Plain:
 def groups(draw: st.DrawFn, dim: int, heads: int, kv_heads: int) -> Plain:
     count = draw(st.integers(1, 4))
     index = draw(st.sampled_from(["block", "first_use", "site", "explicit"]))
-    scale: Plain = {"index": index, **({"indices": [draw(st.integers(0, 9)) for _ in range(count)]} if index == "explicit" else {})}
+    scale: Plain = {
+        "index": index,
+        **({"indices": [draw(st.integers(0, 9)) for _ in range(count)]} if index == "explicit" else {}),
+    }
     group: Plain = {
         "count": count,
         "attention": draw(attentions(dim, heads, kv_heads)),
@@ -50,7 +55,13 @@ def groups(draw: st.DrawFn, dim: int, heads: int, kv_heads: int) -> Plain:
     }
     if draw(st.booleans()):
         blocks = draw(st.lists(st.integers(0, count - 1), min_size=1, unique=True))
-        group["overrides"] = [{"blocks": blocks, "attention": {"xsa": draw(st.booleans())}, "residual": {"branch_scale": draw(st.booleans())}}]
+        group["overrides"] = [
+            {
+                "blocks": blocks,
+                "attention": {"xsa": draw(st.booleans())},
+                "residual": {"branch_scale": draw(st.booleans())},
+            }
+        ]
     return group
 
 
@@ -66,7 +77,9 @@ def paths(draw: st.DrawFn, count: int) -> Any:
     if kind == "sequence":
         return {"sequence": count * draw(st.integers(1, 2))}
     if kind == "repeat":
-        return {"repeat": draw(st.one_of(st.integers(1, 2), st.lists(st.integers(1, 2), min_size=count, max_size=count)))}
+        return {
+            "repeat": draw(st.one_of(st.integers(1, 2), st.lists(st.integers(1, 2), min_size=count, max_size=count)))
+        }
     if kind == "ties":
         return {"ties": {"positions": count + 2, "groups": [draw(st.permutations(range(count + 2)))[:3]]}}
     return None
@@ -83,7 +96,9 @@ def stages(draw: st.DrawFn, name: str, group: str, count: int, value_embedding: 
         "path": path,
         "loops": loops,
         "loop_vector": {"init": init} if loops > 1 and draw(st.booleans()) else None,
-        "skips": {"kind": "unet", "scope": draw(st.sampled_from(["pass", "path"]))} if count > 1 and draw(st.booleans()) else None,
+        "skips": {"kind": "unet", "scope": draw(st.sampled_from(["pass", "path"]))}
+        if count > 1 and draw(st.booleans())
+        else None,
     }
     if value_embedding:
         places = draw(st.lists(st.integers(0, count - 1), min_size=1, max_size=2, unique=True))
@@ -95,8 +110,25 @@ def stages(draw: st.DrawFn, name: str, group: str, count: int, value_embedding: 
 def inputs(draw: st.DrawFn) -> list[Plain]:
     layers: list[Plain] = []
     for order in draw(st.lists(st.sampled_from([2, 3]), max_size=2, unique=True)):
-        layers.append({"kind": "ngram_hash", "order": order, "buckets": 7, "dim": draw(st.sampled_from([3, 16])), "table_init": {"kind": "normal", "std": 1.0}})
-    layers += draw(st.sampled_from([[], [{"kind": "rms_norm"}], [{"kind": "rms_norm"}, {"kind": "smear_gate"}], [{"kind": "smear_gate"}, {"kind": "rms_norm"}]]))
+        layers.append(
+            {
+                "kind": "ngram_hash",
+                "order": order,
+                "buckets": 7,
+                "dim": draw(st.sampled_from([3, 16])),
+                "table_init": {"kind": "normal", "std": 1.0},
+            }
+        )
+    layers += draw(
+        st.sampled_from(
+            [
+                [],
+                [{"kind": "rms_norm"}],
+                [{"kind": "rms_norm"}, {"kind": "smear_gate"}],
+                [{"kind": "smear_gate"}, {"kind": "rms_norm"}],
+            ]
+        )
+    )
     return layers
 
 
@@ -121,7 +153,10 @@ def specs(draw: st.DrawFn) -> Plain:
         "head": {"softcap": draw(st.sampled_from([None, 30.0]))},
     }
     if placed or by_block:
-        model["value_embedding"] = {"dim": draw(st.sampled_from([3, kv_heads * (dim // heads)])), "table_init": {"kind": "normal", "std": 1.0}}
+        model["value_embedding"] = {
+            "dim": draw(st.sampled_from([3, kv_heads * (dim // heads)])),
+            "table_init": {"kind": "normal", "std": 1.0},
+        }
     return {
         "spec_version": 1,
         "name": "random",

@@ -1,5 +1,6 @@
 """Token data from a corpus and from shards."""
 
+import hashlib
 from pathlib import Path
 
 import numpy as np
@@ -33,6 +34,8 @@ def test_corpus_tokens_decode_to_the_documents_and_bytes_are_the_texts():
     assert data.validation[0] == OWN.bos_id
     assert [event.message for event in data.events] == ["2 files are not in the corpus: empty"]
     assert CORPUS.sha256[:12] in data.description
+    assert data.corpus_sha256 == CORPUS.sha256
+    assert data.validation_sha256 == hashlib.sha256(data.validation.astype("<u2").tobytes()).hexdigest()
 
 
 def test_a_tokenizer_that_changes_the_text_is_refused():
@@ -49,6 +52,8 @@ def test_shards_give_the_challenges_bytes(tmp_path):
     np.testing.assert_array_equal(data.validation, ARRAYS["tokens"])
     assert data.validation_bytes == ARRAYS["token_bytes_for_targets"].sum() == len(data.validation_text)
     assert data.validation_text.startswith(b"The quiet river")
+    bodies = [(tmp_path / f"val_{index}.bin").read_bytes()[1024:] for index in range(2)]
+    assert data.corpus_sha256 == data.validation_sha256 == hashlib.sha256(b"".join(bodies)).hexdigest()
     assert data.events == ()
 
 

@@ -44,6 +44,8 @@ def test_every_store_in_exactly_one_optimizer_of_its_group() -> None:
     optimizers = GroupedOptimizers(plan, module)
     assert list(optimizers.parameters) == ["table", "matrix", "gain"]  # plan order, not the module's
     kinds = {name: type(optimizer) for name, optimizer in optimizers.optimizers.items()}
+    matrices = optimizers.optimizers["matrices"]
+    assert isinstance(matrices, Muon) and matrices.dtype == torch.float32  # on CPU
     assert kinds == {"embeddings": torch.optim.AdamW, "matrices": Muon, "scalars": torch.optim.AdamW}
     for name, _shape, group in STORES:
         (held,) = optimizers.optimizers[group].param_groups

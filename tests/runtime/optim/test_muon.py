@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 import torch
 from loopspec.runtime.optim.muon import Muon, default_dtype, rectangular_scale
+from loopspec.runtime.optim.newton_schulz import newton_schulz
 
 FOLDER = Path(__file__).parents[2] / "golden"
 GOLDEN = np.load(FOLDER / "muon.npz")
@@ -99,3 +100,21 @@ def test_scale_and_dtype() -> None:
     assert rectangular_scale(1, 4) == 1.0
     assert default_dtype(torch.device("cpu")) == torch.float32
     assert default_dtype(torch.device("cuda")) == torch.bfloat16
+
+
+def test_iterates_in_the_dtype_it_is_given() -> None:
+    """A float32 step on a tall matrix: p (1 - lr wd) - lr sqrt(2) NS(g + m g), to more digits than bfloat16 has."""
+    gradient = torch.randn(8, 4, generator=torch.Generator().manual_seed(0))
+    parameter = torch.nn.Parameter(torch.ones(8, 4))
+    parameter.grad = gradient
+    Muon(
+        [parameter],
+        lr=0.1,
+        momentum=0.9,
+        weight_decay=0.5,
+        nesterov=True,
+        newton_schulz_steps=5,
+        dtype=torch.float32,
+    ).step()
+    orthogonal = newton_schulz(1.9 * gradient.double().unsqueeze(0), 5, torch.float64)[0]
+    torch.testing.assert_close(parameter.double(), 0.95 - 0.1 * 2**0.5 * orthogonal, atol=1e-5, rtol=0)

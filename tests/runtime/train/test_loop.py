@@ -91,6 +91,41 @@ def test_killed_and_resumed_is_bit_identical(tmp_path: Path) -> None:
     assert untimed(tmp_path / "straight") == untimed(tmp_path / "killed")
 
 
+KILLED_BEFORE_THE_FIRST_POINTER = """
+import os
+from pathlib import Path
+import tiny_run
+replace = Path.replace
+Path.replace = lambda self, target: os._exit(9) if target.name == "latest" else replace(self, target)
+tiny_run.main()
+"""
+
+
+def test_killed_between_first_checkpoint_and_pointer_resumes_by_itself(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    straight = run(tmp_path / "straight", make_train(12))
+    killed = tmp_path / "killed"
+    command = [sys.executable, "-c", KILLED_BEFORE_THE_FIRST_POINTER, str(killed), "12", "fresh"]
+    done = subprocess.run(command, env=environment(), stderr=subprocess.DEVNULL, check=False)
+    assert done.returncode == 9
+    kept, leftover = sorted((killed / "checkpoints").iterdir(), reverse=True)
+    assert (kept.name, leftover.suffix) == ("step-000000005.ckpt", ".partial")
+    capsys.readouterr()
+    resumed = run(killed, make_train(12), resume=True)
+    events = capsys.readouterr().err
+    assert f"latest is missing; taking the newest checkpoint beside it, {kept.name}" in events
+    assert f"resuming after step 5 from {kept}" in events
+    assert same(straight[1], resumed[1])
+    assert same(straight[2], resumed[2])
+    assert untimed(tmp_path / "straight") == untimed(killed)
+    assert sorted(path.name for path in (killed / "checkpoints").iterdir()) == [
+        "latest",
+        "step-000000010.ckpt",
+        "step-000000012.ckpt",
+    ]
+
+
 def test_second_interrupt_aborts_at_once_and_files_stay_whole(tmp_path: Path) -> None:
     class Impatient(StopAfter):
         def next(self):

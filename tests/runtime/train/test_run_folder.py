@@ -59,6 +59,19 @@ def test_lock_of_a_dead_process_is_taken_over_with_an_event(tmp_path: Path) -> N
     RunFolder(tmp_path, resume=False, event=pytest.fail).close()
 
 
+def test_partial_files_of_killed_writes_are_removed_with_an_event(tmp_path: Path) -> None:
+    partial = tmp_path / ".metrics.jsonl.0123456789abcdef.partial"
+    (tmp_path / "metrics.jsonl").touch()
+    partial.touch()
+    with pytest.raises(RunFolderError, match="holds a run already"):
+        RunFolder(tmp_path, resume=False, event=pytest.fail)
+    assert partial.exists()
+    events: list[str] = []
+    RunFolder(tmp_path, resume=True, event=events.append).close()
+    assert events == [f"run folder {tmp_path}: removed 1 partial files of killed writes"]
+    assert not partial.exists()
+
+
 def test_path_that_is_a_file(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
     with pytest.raises(RunFolderError, match="cannot be made"):

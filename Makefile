@@ -1,0 +1,47 @@
+# Every target works from a clean clone: what needs the environment makes it first.
+PYTHON ?= python3
+BIN := .venv/bin
+STAMP := .venv/.ready
+export PIP_CONSTRAINT := $(CURDIR)/constraints.txt
+export PIP_DISABLE_PIP_VERSION_CHECK := 1
+
+.DEFAULT_GOAL := help
+.PHONY: help setup demo test torture bench lint format reference clean
+
+help: ## list the targets
+	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+setup: $(STAMP) ## make .venv with everything pinned (seconds when it is there already)
+
+$(STAMP): pyproject.toml constraints.txt
+	@$(PYTHON) -c 'import sys; sys.exit(0 if sys.version_info >= (3, 11) else "loopspec needs Python 3.11 or newer; this is " + sys.version.split()[0] + ". Try: make setup PYTHON=python3.11")'
+	$(PYTHON) -m venv .venv
+	$(BIN)/pip install --quiet --editable '.[dev]'
+	@touch $@
+
+demo: setup ## spec to scored artifact on the standard library's source, about five minutes on two cores
+	$(BIN)/loopspec run quickstart
+
+test: setup ## the fast suite
+	$(BIN)/python -m pytest -n 2 -q
+
+torture: setup ## long property and fault-injection tests
+	$(BIN)/python -m pytest -q -m torture
+
+bench: setup ## speed, as ratios within one run
+	$(BIN)/python tests/bench/run.py
+
+lint: setup ## format, lint and types
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/mypy
+
+format: setup ## rewrite the sources in the project's format
+	$(BIN)/ruff format .
+	$(BIN)/ruff check --fix .
+
+reference: setup ## rewrite specs/README.md from the schema
+	$(BIN)/python -m loopspec.compiler.schema.reference specs/README.md
+
+clean: ## remove the environment, caches and runs
+	rm -rf .venv .mypy_cache .pytest_cache .ruff_cache .hypothesis runs

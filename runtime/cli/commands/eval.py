@@ -1,0 +1,110 @@
+"""`loopspec eval`: the score of an artifact, from the file alone."""
+
+from __future__ import annotations
+
+import argparse
+import json
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from ..errors import CLEAN, UserError
+from ..help import describe
+from ..run_arguments import add_device
+
+if TYPE_CHECKING:
+    from ...data.tokenizer import Tokenizer
+    from ...pipeline.console import Console
+    from ...pipeline.scoring import OpenedArtifact, ScoredText
+
+NAME = "eval"
+SUMMARY = "score an artifact in bits per byte"
+
+_DESCRIPTION = """\
+Opens an artifact, rebuilds its model from the spec inside, and scores it on
+the validation text of that spec, or on a text file of yours: bits per byte
+(BPB) over a sliding window, every target once, bytes counted from the text.
+The validation text must be the one that the artifact was packed beside; the
+standard library differs between Python versions, and then --text is needed."""
+
+
+def configure(parser: argparse.ArgumentParser) -> None:
+    """Adds the command's arguments."""
+    describe(
+        parser,
+        _DESCRIPTION,
+        "loopspec eval runs/quickstart-001/artifact.loopspec",
+        "loopspec eval model.loopspec --text notes.txt --format json",
+    )
+    parser.add_argument("artifact", metavar="ARTIFACT", type=Path)
+    parser.add_argument("--text", metavar="FILE", type=Path, help="score this UTF-8 file instead")
+    parser.add_argument("--tokenizer", metavar="FILE", type=Path, help="where the artifact does not carry its own")
+    parser.add_argument("--stride", metavar="N", type=int, help="targets a window scores (default: the spec's)")
+    parser.add_argument("--format", choices=("text", "json"), default="text", help="default: text")
+    add_device(parser)
+
+
+def execute(arguments: argparse.Namespace) -> int:
+    """Runs the command."""
+    from ...evaluate.score import score
+    from ...pipeline.console import Console
+    from ...pipeline.device import choose_device
+    from ...pipeline.scoring import open_artifact, score_settings
+    from ..failures import reported
+
+    if arguments.stride is not None and arguments.stride < 1:
+        raise UserError("--stride must be at least 1")
+    console = Console()
+    with reported():
+        opened = open_artifact(arguments.artifact)
+        train = opened.plan.spec.train
+        device = choose_device(arguments.device, train.precision, train.cpu_threads, console.note)
+        text = _text(arguments, opened, console)
+        settings = score_settings(opened.plan, arguments.stride)
+        result = score(
+            opened.module.to(device), text.tokens, text.byte_table, settings, device, console.counter("windows")
+        )
+    record = {
+        "artifact": str(arguments.artifact),
+        "artifact_bytes": arguments.artifact.stat().st_size,
+        "text": text.description,
+        "bits_per_byte": result.bits_per_byte,
+        "loss": result.loss,
+        "tokens": result.tokens,
+        "bytes": result.bytes,
+        "seconds": result.seconds,
+    }
+    if arguments.format == "json":
+        print(json.dumps(record, indent=2))
+    else:
+        print(f"{result.bits_per_byte:.4f} bits per byte of {text.description}")
+        print(
+            f"{result.bytes:,} bytes in {result.tokens:,} tokens, "
+            f"{result.loss:.4f} nats a token, {result.seconds:.1f} s"
+        )
+    return CLEAN
+
+
+def _text(arguments: argparse.Namespace, opened: OpenedArtifact, console: Console) -> ScoredText:
+    from ...pipeline.scoring import artifact_validation, text_file
+
+    tokenizer = _tokenizer(arguments, opened)
+    if arguments.text is not None:
+        return text_file(arguments.text, tokenizer, opened.plan)
+    return artifact_validation(arguments.artifact, opened, tokenizer, console.note)
+
+
+def _tokenizer(arguments: argparse.Namespace, opened: OpenedArtifact) -> Tokenizer:
+    from ...data.tokenizer import Tokenizer
+    from ...pipeline.prepare import read_tokenizer
+    from ...pipeline.scoring import check_tokenizer
+
+    if arguments.tokenizer is not None:
+        tokenizer = Tokenizer.from_file(arguments.tokenizer)
+    elif opened.tokenizer is not None:
+        tokenizer = opened.tokenizer
+    elif opened.plan.spec.data.tokenizer.path is not None:
+        tokenizer = read_tokenizer(opened.plan)
+    else:
+        raise UserError(f"{arguments.artifact} does not carry its tokenizer; give it by --tokenizer")
+    check_tokenizer(opened, tokenizer)
+    return tokenizer

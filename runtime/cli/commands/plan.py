@@ -1,0 +1,78 @@
+"""`loopspec plan`: what a spec compiles to, before any run."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+
+from ....compiler.check import Checked
+from ....compiler.dump import dump_draft
+from ....compiler.passes import PASSES, run_passes
+from ....compiler.plan_json import plan_json
+from ....compiler.source.report import summary
+from ....compiler.source.wording import did_you_mean, listing, quoted
+from ....compiler.summary import plan_text
+from ..console import complain
+from ..errors import CLEAN, FAILURE, PROBLEMS, UserError
+from ..help import describe
+from ..spec_argument import add_sets, add_spec, print_diagnostics, read_spec
+
+NAME = "plan"
+SUMMARY = "what is stored, where it runs, what it costs and weighs"
+
+_DESCRIPTION = """\
+Prints the plan of a spec: parameters, predicted bytes, the modes and their
+cost, the cadence, the positions at which blocks run and the features that land
+there, and every store with its shape, its scheme and its uses. Equal specs
+give equal text. Needs no torch.
+
+Problems of the spec go to stderr. Exit code 1: it has errors; the plan is
+still printed where the spec got that far, as with one that is over budget."""
+
+
+def configure(parser: argparse.ArgumentParser) -> None:
+    """Adds the command's arguments."""
+    describe(
+        parser,
+        _DESCRIPTION,
+        "loopspec plan frugendorff-6x2",
+        "loopspec plan my.yaml --set graph.0.loops=3 --format json",
+        "loopspec plan my.yaml --dump-after bind",
+    )
+    add_spec(parser)
+    shape = parser.add_mutually_exclusive_group()
+    shape.add_argument("--format", choices=("text", "json"), default="text", help="default: text")
+    about = "instead, print what the passes up to PASS have found"
+    shape.add_argument("--dump-after", metavar="PASS", help=about)
+    add_sets(parser)
+
+
+def execute(arguments: argparse.Namespace) -> int:
+    """Runs the command."""
+    until = _pass_name(arguments.dump_after)
+    checked = read_spec(arguments.spec, arguments.set)
+    print_diagnostics(checked, sys.stderr)
+    if checked.draft is not None:
+        print(_shown(checked, until, arguments.format), end="")
+    if not checked.ok:
+        complain(f"{arguments.spec}: {summary(checked.diagnostics)}")
+    return CLEAN if checked.ok else PROBLEMS
+
+
+def _pass_name(given: str | None) -> str | None:
+    names = [step.name for step in PASSES]
+    if given is None or given in names:
+        return given
+    hint = did_you_mean(given, names)
+    near = f"{hint} " if hint.startswith("did") else ""
+    raise UserError(f"there is no pass {quoted(given)}; {near}the passes are {listing(names)}", FAILURE)
+
+
+def _shown(checked: Checked, until: str | None, form: str) -> str:
+    assert checked.draft is not None and checked.plan is not None
+    if until is not None:
+        return dump_draft(run_passes(checked.draft.spec, until))
+    if form == "json":
+        return json.dumps(plan_json(checked.plan), indent=2) + "\n"
+    return plan_text(checked.plan)

@@ -1,0 +1,51 @@
+"""`loopspec run`: the whole way from a spec to the score of its artifact."""
+
+from __future__ import annotations
+
+import argparse
+
+from ..errors import CLEAN, INTERRUPTED, PROBLEMS
+from ..help import describe
+from ..run_arguments import add_run_arguments, planned_run
+
+NAME = "run"
+SUMMARY = "the whole way: train, pack, and score the packed artifact"
+
+_DESCRIPTION = """\
+Validates, trains, packs and scores a spec, and ends with a table: parameters,
+bytes predicted and real, bits per byte (BPB) of the float weights and of the
+artifact, seconds a phase. The artifact is scored in a fresh process from the
+file alone. Ctrl-C saves a checkpoint; --resume goes on. Exit code 1 where
+artifact and code are over the budget."""
+
+
+def configure(parser: argparse.ArgumentParser) -> None:
+    """Adds the command's arguments."""
+    describe(
+        parser,
+        _DESCRIPTION,
+        "loopspec run quickstart",
+        "loopspec run quickstart -o runs/short --set train.stop.steps=800",
+        "loopspec run --resume runs/short",
+    )
+    add_run_arguments(parser)
+
+
+def execute(arguments: argparse.Namespace) -> int:
+    """Runs the command."""
+    plan, path, resume = planned_run(arguments)
+    from ...pipeline.console import Console
+    from ...pipeline.report import report_text
+    from ...pipeline.run import Phases, finish_run, train_phases
+    from ...train.run_folder import RunFolder
+    from ..failures import reported
+
+    phases = Phases(Console())
+    with reported(), RunFolder(path, resume=resume, event=phases.console.note) as folder:
+        data, trained = train_phases(plan, folder, arguments.device, phases, resume=resume)
+        if trained.result.outcome == "interrupted":
+            phases.console.note(f"go on with: loopspec run --resume {path}")
+            return INTERRUPTED
+        report = finish_run(plan, folder, data, trained, phases)
+    print(report_text(report), end="")
+    return CLEAN if report.size["margin_bytes"] >= 0 else PROBLEMS

@@ -1,0 +1,135 @@
+"""`run`: data, training, float scores, artifact, the artifact's score in a fresh process, report."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any
+
+from ...compiler.plan import Plan
+from ..artifact import ArtifactError
+from ..atomic_file import write_atomically
+from ..data.token_source import TokenData
+from ..evaluate.compressors import xz_bits_per_byte
+from ..evaluate.order3 import order3_bits_per_byte
+from ..train.run_folder import RunFolder
+from .console import Console
+from .device import choose_device
+from .packing import pack
+from .prepare import prepare_data, training_text
+from .report import Report, size_record
+from .scoring import score_weights
+from .training import Trained, train, write_plan_files
+
+
+@dataclass(slots=True)
+class Phases:
+    """Announces each phase and keeps its wall-clock seconds."""
+
+    console: Console
+    seconds: dict[str, float] = field(default_factory=dict)
+
+    @contextmanager
+    def phase(self, name: str, about: str) -> Iterator[None]:
+        """Times the block under `name`."""
+        self.console.note(f"== {about}")
+        began = time.monotonic()
+        yield
+        self.seconds[name] = time.monotonic() - began
+
+
+def train_phases(
+    plan: Plan, folder: RunFolder, device_name: str, phases: Phases, *, resume: bool
+) -> tuple[TokenData, Trained]:
+    """Data and training; leaves spec, plan, source, metrics and checkpoints in the folder."""
+    note = phases.console.note
+    if not resume:
+        write_plan_files(plan, folder)
+    note(f"run folder {folder.path}")
+    with phases.phase("data", "data"):
+        data = prepare_data(plan, note)
+    device = choose_device(device_name, plan.spec.train.precision, plan.spec.train.cpu_threads, note)
+    with phases.phase(
+        "training", f"training {plan.spec.name}: {plan.parameters:,} parameters, {plan.spec.train.stop.steps:,} steps"
+    ):
+        trained = train(plan, data, folder, device, resume=resume)
+    return data, trained
+
+
+def finish_run(plan: Plan, folder: RunFolder, data: TokenData, trained: Trained, phases: Phases) -> Report:
+    """Everything after training: float scores, the artifact and its own score, yardsticks, report.json."""
+    averaged = trained.averaged if plan.spec.train.average is not None else None
+    with phases.phase("float scores", "scoring the float weights"):
+        counter = phases.console.counter
+        stop = score_weights(plan, trained.module, trained.last, data, counter("at stop"))
+        average = None if averaged is None else score_weights(plan, trained.module, averaged, data, counter("averaged"))
+    with phases.phase("packing", "packing"):
+        summary = pack(plan, trained.averaged, data.tokenizer, provenance(data), folder.artifact)
+    phases.console.note(f"{folder.artifact}: {summary.bytes:,} bytes, sha256 {summary.sha256}")
+    with phases.phase("artifact score", "scoring the artifact in a fresh process"):
+        scored = score_in_fresh_process(folder.artifact, trained.device)
+    with phases.phase("yardsticks", "yardsticks on the same text"):
+        yardsticks = measure_yardsticks(plan, data)
+    report = Report(
+        spec=plan.spec.name,
+        parameters=plan.parameters,
+        effective_parameters=plan.effective_parameters,
+        size=size_record(plan, summary.bytes),
+        scores={
+            "stop": stop.bits_per_byte,
+            "average": None if average is None else average.bits_per_byte,
+            "artifact": scored["bits_per_byte"],
+        },
+        yardsticks=yardsticks,
+        seconds=phases.seconds,
+        training=asdict(trained.result),
+        artifact={"path": str(folder.artifact), "sha256": summary.sha256},
+    )
+    write_atomically(folder.report, [report.json_text().encode()])
+    return report
+
+
+def provenance(data: TokenData) -> dict[str, str]:
+    """What the artifact's score depends on beside the file itself."""
+    return {"corpus_sha256": data.corpus_sha256, "validation_sha256": data.validation_sha256}
+
+
+def score_in_fresh_process(artifact: Path, device: str) -> dict[str, Any]:
+    """`loopspec eval ARTIFACT --format json` in a new interpreter, so that nothing but the file can matter.
+
+    Raises:
+        ArtifactError: the other process failed; it has said why.
+    """
+    command = [
+        sys.executable,
+        "-m",
+        "loopspec.runtime.cli",
+        "eval",
+        str(artifact),
+        "--device",
+        device,
+        "--format",
+        "json",
+    ]
+    done = subprocess.run(command, stdout=subprocess.PIPE, text=True, check=False)
+    if done.returncode != 0:
+        raise ArtifactError(f"{artifact}: scoring it in a fresh process failed (exit code {done.returncode})")
+    scored: dict[str, Any] = json.loads(done.stdout)
+    return scored
+
+
+def measure_yardsticks(plan: Plan, data: TokenData) -> dict[str, float]:
+    """Bits per byte of `xz -9e`, and of an order-3 byte model where the training text is at hand."""
+    if data.validation_text is None:
+        return {}
+    yardsticks = {"xz -9e": xz_bits_per_byte(data.validation_text)}
+    text = training_text(plan)
+    if text is not None:
+        yardsticks["order-3 bytes"] = order3_bits_per_byte(text, data.validation_text)
+    return yardsticks

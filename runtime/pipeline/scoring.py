@@ -1,0 +1,148 @@
+"""Scores: of float weights during and after training (marked as such), and of an artifact, which is the real one."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from ...compiler.check import plan_resolved
+from ...compiler.emit.loader import build_module
+from ...compiler.plan import Plan
+from ..artifact import ArtifactContents, ArtifactError, read_artifact
+from ..data.byte_table import ByteTable
+from ..data.errors import TokenizerError
+from ..data.token_source import TokenData
+from ..data.tokenizer import TokenArray, Tokenizer
+from ..evaluate.score import Score, ScoreSettings, score
+from ..quantize import decode
+from .prepare import Note, prepare_data
+
+Progress = Callable[[int, int], None]
+
+
+@dataclass(frozen=True, slots=True)
+class OpenedArtifact:
+    """An artifact as a model: its plan, a module with its weights, its tokenizer (None: not embedded)."""
+
+    plan: Plan
+    module: nn.Module
+    tokenizer: Tokenizer | None
+    contents: ArtifactContents
+
+
+def load_weights(module: nn.Module, weights: Mapping[str, Tensor]) -> None:
+    """Copies weights into a module's parameters, cast to their dtypes."""
+    with torch.no_grad():
+        for name, parameter in module.named_parameters():
+            parameter.copy_(weights[name])
+
+
+def score_settings(plan: Plan, stride: int | None = None) -> ScoreSettings:
+    """The spec's window; `stride` overrides its stride."""
+    evaluate = plan.spec.evaluate
+    return ScoreSettings(
+        evaluate.sequence_length, stride or evaluate.stride, evaluate.batch_windows, plan.spec.activities["evaluate"]
+    )
+
+
+def validation_loss(plan: Plan, module: nn.Module, data: TokenData, device: torch.device) -> dict[str, float]:
+    """Loss (nats a token) and bits per byte without overlap between windows: quick, for progress only."""
+    settings = score_settings(plan, plan.spec.evaluate.sequence_length)
+    result = score(module, data.validation, data.byte_table, settings, device)
+    return {"validation_loss": result.loss, "validation_bpb": result.bits_per_byte}
+
+
+def score_weights(
+    plan: Plan, module: nn.Module, weights: Mapping[str, Tensor], data: TokenData, progress: Progress | None = None
+) -> Score:
+    """The sliding-window score of these weights, with every target once."""
+    load_weights(module, weights)
+    device = next(module.parameters()).device
+    return score(module, data.validation, data.byte_table, score_settings(plan), device, progress)
+
+
+def open_artifact(path: Path) -> OpenedArtifact:
+    """Rebuilds plan, module and tokenizer from the file alone.
+
+    Raises:
+        ArtifactError: not a whole artifact, or its stores are not the ones of its own spec.
+        TokenizerError: the embedded tokenizer is no SentencePiece model.
+    """
+    contents = read_artifact(path)
+    try:
+        plan = plan_resolved(contents.spec)
+    except (KeyError, TypeError, ValueError) as error:
+        raise ArtifactError(
+            f"{path}: its spec is not one of this version ({error}); read it with the loopspec that wrote it"
+        ) from error
+    expected = [(store.name, store.shape, store.scheme) for store in plan.stores]
+    found = [(store.name, store.shape, store.scheme) for store in contents.stores.values()]
+    if expected != found:
+        raise ArtifactError(f"{path}: its stores are not those of its own spec; pack the run again")
+    module = build_module(plan)
+    load_weights(module, {name: torch.from_numpy(decode(store)) for name, store in contents.stores.items()})
+    tokenizer = None if contents.tokenizer is None else Tokenizer.from_bytes(contents.tokenizer)
+    return OpenedArtifact(plan, module, tokenizer, contents)
+
+
+def check_tokenizer(opened: OpenedArtifact, tokenizer: Tokenizer) -> None:
+    """Raises TokenizerError where the tokenizer is not the one that the artifact was trained with."""
+    expected = opened.contents.tokenizer_sha256
+    if tokenizer.sha256 != expected:
+        raise TokenizerError(
+            f"tokenizer has sha256 {tokenizer.sha256[:12]}, the artifact was trained with {expected[:12]}; "
+            "give that one by --tokenizer"
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class ScoredText:
+    """Tokens (n + 1,) to score, what they stand for, and where they come from."""
+
+    tokens: TokenArray
+    byte_table: ByteTable
+    description: str
+
+
+def artifact_validation(path: Path, opened: OpenedArtifact, tokenizer: Tokenizer, note: Note) -> ScoredText:
+    """The validation text of the artifact's own spec.
+
+    Raises:
+        ArtifactError: this machine has another text than the one that the artifact was packed beside.
+    """
+    data = prepare_data(opened.plan, note, tokenizer)
+    expected = opened.contents.provenance.get("validation_sha256")
+    if expected != data.validation_sha256:
+        raise ArtifactError(
+            f"{path}: was packed beside another validation text (sha256 {str(expected)[:12]}, here "
+            f"{data.validation_sha256[:12]}); use the same Python or shards, or score a file with --text"
+        )
+    return ScoredText(data.validation, data.byte_table, f"validation text {data.validation_sha256[:12]}")
+
+
+def text_file(path: Path, tokenizer: Tokenizer, plan: Plan) -> ScoredText:
+    """A text file as tokens after a beginning-of-document token.
+
+    Raises:
+        TokenizerError: the file cannot be read or is not UTF-8, or its tokens do not stand for exactly its bytes.
+    """
+    try:
+        with path.open(encoding="utf-8", newline="") as file:
+            text = file.read()
+    except (OSError, UnicodeDecodeError) as error:
+        raise TokenizerError(f"{path} cannot be scored ({error}); give a UTF-8 text file") from error
+    table = ByteTable.from_tokenizer(tokenizer, plan.spec.architecture.model.vocab_size)
+    opening = np.array([tokenizer.bos_id], dtype=np.uint16)
+    tokens = np.concatenate([opening, tokenizer.encode(text)])
+    size = len(text.encode())
+    if table.total(tokens) != size:
+        raise TokenizerError(
+            f"{path}: {size} bytes, but its tokens stand for {table.total(tokens)}; "
+            "this tokenizer changes the text, so that no score of it would be true"
+        )
+    return ScoredText(tokens, table, str(path))

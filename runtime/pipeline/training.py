@@ -1,0 +1,114 @@
+"""The training phase: a run folder with spec, plan and source in it, then the trainer."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+from torch import Tensor, nn
+
+from ...compiler.check import SpecError, load_plan
+from ...compiler.emit.loader import build_module
+from ...compiler.emit.source import emit_source
+from ...compiler.plan import Plan
+from ...compiler.source.canonical import resolved_yaml
+from ...compiler.summary import plan_text
+from ..atomic_file import write_atomically
+from ..data.batches import ContiguousBatches
+from ..data.shuffled_batches import ShuffledBatches
+from ..data.token_source import TokenData
+from ..train.average import ExponentialAverage
+from ..train.batch_source import BatchSource
+from ..train.checkpoint import Checkpoint, CheckpointFolder, spec_hash
+from ..train.errors import CheckpointError, RunFolderError
+from ..train.loop import RunResult, Trainer, TrainingJob
+from ..train.progress import Progress
+from ..train.run_folder import RunFolder
+from .console import Console
+from .scoring import validation_loss
+
+
+@dataclass(frozen=True, slots=True)
+class Trained:
+    """A run's module, its last weights in it, and what `average` made of them (the same where there is none)."""
+
+    result: RunResult
+    device: str
+    module: nn.Module
+    last: dict[str, Tensor]
+    averaged: dict[str, Tensor]
+
+
+def write_plan_files(plan: Plan, folder: RunFolder) -> None:
+    """spec.yaml (resolved), plan.txt and model.py."""
+    write_atomically(folder.plan, [plan_text(plan).encode()])
+    write_atomically(folder.model, [emit_source(plan).encode()])
+    write_atomically(folder.spec, [resolved_yaml(plan.spec.plain).encode()])  # last: it marks the folder as a run
+
+
+def read_run_plan(folder: Path) -> Plan:
+    """The plan of the run in a folder.
+
+    Raises:
+        RunFolderError: the folder holds no run, or its spec.yaml was damaged.
+    """
+    path = folder / "spec.yaml"
+    if not path.is_file():
+        raise RunFolderError(f"{folder} holds no run: there is no {path}; check the path, or start a new run")
+    try:
+        return load_plan(path)
+    except SpecError as error:
+        raise RunFolderError(f"{path} is not a resolved spec of this version; start a new run\n{error}") from error
+
+
+def train(plan: Plan, data: TokenData, folder: RunFolder, device: torch.device, *, resume: bool) -> Trained:
+    """Trains to the end or to a signal; see `Trainer` for what it raises."""
+    settings = plan.spec.train
+    module = build_module(plan, settings.seed).to(device)
+    job = TrainingJob(
+        plan=plan,
+        module=module,
+        batches=_batches(plan, data),
+        folder=folder,
+        device=device,
+        validate=lambda model, step: validation_loss(plan, model, data, device),
+        progress=Progress(),
+    )
+    trainer = Trainer(job, resume=resume)
+    result = trainer.run()
+    last = {name: parameter.detach().clone() for name, parameter in module.named_parameters()}
+    return Trained(result, device.type, module, last, trainer.weights())
+
+
+def _batches(plan: Plan, data: TokenData) -> BatchSource:
+    """Training batches in the spec's order."""
+    settings = plan.spec.train
+    length, sequences = settings.sequence_length, settings.micro_batch_sequences
+    if plan.spec.data.order == "shuffled":
+        return ShuffledBatches(data.train, length, sequences, settings.seed)
+    return ContiguousBatches(data.train, length, sequences)
+
+
+def load_checkpoint(plan: Plan, folder: Path) -> Checkpoint:
+    """The latest checkpoint of a run, on the CPU.
+
+    Raises:
+        CheckpointError: there is none, or it cannot be used.
+    """
+    checkpoints = CheckpointFolder(folder / "checkpoints", plan.spec.train.keep_checkpoints)
+    path = checkpoints.latest(Console().note)
+    if path is None:
+        raise CheckpointError(f"{checkpoints.folder} has no checkpoint; train first, or resume the run")
+    return checkpoints.load(path, spec_hash(plan), torch.device("cpu"))
+
+
+def checkpoint_weights(plan: Plan, checkpoint: Checkpoint) -> dict[str, Tensor]:
+    """What is scored and packed: the average where the spec declares one, else the last weights."""
+    options = plan.spec.train.average
+    if options is None:
+        return checkpoint.model
+    assert checkpoint.average is not None
+    average = ExponentialAverage(checkpoint.model, options.decay, debias=options.debias)
+    average.load_state_dict(checkpoint.average)
+    return {name: weight.to(checkpoint.model[name].dtype) for name, weight in average.weights().items()}

@@ -1,0 +1,33 @@
+from __future__ import annotations
+
+from math import log2
+
+import numpy as np
+import pytest
+from loopspec.compiler.size import gaussian_entropy, row_maximum
+
+
+@pytest.mark.parametrize(
+    ("bits", "k", "entropy"), [(6, 12.85, 3.328), (6, 11.5, 3.486), (5, 12.85, 2.313), (8, 20, 4.715), (7, 15, 4.121)]
+)
+def test_the_published_values(bits, k, entropy):
+    assert gaussian_entropy(bits, k) == pytest.approx(entropy, abs=5e-4)
+
+
+@pytest.mark.parametrize(("bits", "k"), [(2, 0.7), (3, 2.0), (6, 12.85), (6, 3.27), (8, 40.0), (8, 500.0)])
+def test_a_sample_quantized_to_the_grid_has_this_entropy(bits, k):
+    levels = 2 ** (bits - 1) - 1
+    codes = np.rint(np.random.default_rng(0).standard_normal(1_000_000) * levels / k).clip(-levels, levels)
+    shares = np.unique(codes, return_counts=True)[1] / codes.size
+    assert gaussian_entropy(bits, k) == pytest.approx(-(shares * np.log2(shares)).sum(), abs=3e-3)
+
+
+def test_fine_grids_approach_the_differential_entropy():
+    assert gaussian_entropy(8, 10.0) == pytest.approx(2.047 + log2(127 / 10), abs=1e-3)
+
+
+@pytest.mark.parametrize(("samples", "published"), [(256, 3.00), (640, 3.27), (2560, 3.64)])
+def test_row_maximum(samples, published):
+    assert row_maximum(samples) == pytest.approx(published, abs=5e-3)
+    draws = np.abs(np.random.default_rng(0).standard_normal((1000, samples))).max(axis=1)
+    assert row_maximum(samples) == pytest.approx(np.median(draws), abs=0.04)

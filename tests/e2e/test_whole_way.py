@@ -1,0 +1,122 @@
+"""From a spec to the score of its unpacked artifact, through the command line, each step in a process of its own."""
+
+from __future__ import annotations
+
+import json
+import signal
+import subprocess
+import time
+from pathlib import Path
+
+import numpy as np
+import pytest
+from loopspec.compiler import load_plan
+from support.workshop import Workshop
+
+
+@pytest.fixture(scope="module")
+def finished(workshop: Workshop) -> tuple[Path, subprocess.CompletedProcess[str]]:
+    """One whole run and what it printed."""
+    folder = workshop.folder / "first"
+    return folder, workshop.run("run", workshop.spec, "-o", folder)
+
+
+def test_run_ends_with_the_table_and_the_report(finished: tuple[Path, subprocess.CompletedProcess[str]]) -> None:
+    folder, done = finished
+    assert all(len(line) <= 80 for line in done.stdout.splitlines())
+    for row in (
+        "parameters stored",
+        "bytes real",
+        "BPB at stop",
+        "BPB after averaging",
+        "BPB of the artifact",
+        "xz -9e",
+    ):
+        assert row in done.stdout
+    report = json.loads((folder / "report.json").read_text())
+    assert report["size"]["artifact_bytes"] == (folder / "artifact.loopspec").stat().st_size
+    assert report["training"]["mode_counts"] == {"full": 20, "single": 20}
+    assert abs(report["scores"]["artifact"] - report["scores"]["average"]) < 0.1
+    assert {path.name for path in folder.iterdir()} >= {
+        "spec.yaml",
+        "plan.txt",
+        "model.py",
+        "metrics.jsonl",
+        "checkpoints",
+    }
+
+
+def test_the_score_comes_from_the_file_alone(
+    workshop: Workshop, finished: tuple[Path, subprocess.CompletedProcess[str]], tmp_path: Path
+) -> None:
+    """The artifact, moved away from its run, gives the reported score again."""
+    folder, _ = finished
+    moved = tmp_path / "elsewhere.loopspec"
+    moved.write_bytes((folder / "artifact.loopspec").read_bytes())
+    scored = json.loads(workshop.run("eval", moved, "--format", "json").stdout)
+    report = json.loads((folder / "report.json").read_text())
+    assert scored["bits_per_byte"] == report["scores"]["artifact"]
+    assert scored["tokens"] == 299  # every target of the 300 validation tokens
+
+
+def test_unpack_writes_the_stores_of_the_plan(
+    workshop: Workshop, finished: tuple[Path, subprocess.CompletedProcess[str]], tmp_path: Path
+) -> None:
+    folder, _ = finished
+    workshop.run("unpack", folder / "artifact.loopspec", "-o", tmp_path / "parts")
+    plan = load_plan(tmp_path / "parts" / "spec.yaml")
+    with np.load(tmp_path / "parts" / "weights.npz") as weights:
+        assert [(name, weights[name].shape) for name in weights.files] == [(s.name, s.shape) for s in plan.stores]
+    workshop.run("unpack", folder / "artifact.loopspec", "-o", tmp_path / "parts", code=1)
+
+
+def test_pack_of_the_run_gives_the_same_artifact(
+    workshop: Workshop, finished: tuple[Path, subprocess.CompletedProcess[str]], tmp_path: Path
+) -> None:
+    folder, _ = finished
+    workshop.run("pack", folder, "-o", tmp_path / "again.loopspec")
+    assert (tmp_path / "again.loopspec").read_bytes() == (folder / "artifact.loopspec").read_bytes()
+
+
+def test_a_killed_and_resumed_run_gives_the_same_artifact(
+    workshop: Workshop, finished: tuple[Path, subprocess.CompletedProcess[str]]
+) -> None:
+    folder, _ = finished
+    other = workshop.folder / "killed"
+    killed = subprocess.Popen(
+        workshop.command("run", workshop.spec, "-o", other),
+        cwd=workshop.folder,
+        env=workshop.environment(),
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+    )
+    deadline = time.monotonic() + 100
+    while not (other / "checkpoints" / "latest").exists():
+        assert killed.poll() is None and time.monotonic() < deadline, "ended before its first checkpoint"
+        time.sleep(0.005)
+    killed.send_signal(signal.SIGKILL)
+    killed.wait()
+    assert not (other / "artifact.loopspec").exists(), "killed too late to prove anything"
+    workshop.run("run", "--resume", other)
+    assert (other / "artifact.loopspec").read_bytes() == (folder / "artifact.loopspec").read_bytes()
+
+
+def test_faults_are_one_line_each(
+    workshop: Workshop, finished: tuple[Path, subprocess.CompletedProcess[str]], tmp_path: Path
+) -> None:
+    folder, _ = finished
+    cut = tmp_path / "cut.loopspec"
+    cut.write_bytes((folder / "artifact.loopspec").read_bytes()[:-7])
+    (tmp_path / "latin.txt").write_bytes(b"caf\xe9")
+    cases = {
+        ("eval", cut): "cut.loopspec",
+        ("eval", tmp_path / "missing.loopspec"): "missing.loopspec",
+        ("eval", folder / "artifact.loopspec", "--text", tmp_path / "latin.txt"): "latin.txt",
+        ("run", workshop.spec, "-o", folder): "holds a run already",
+        ("run", "--resume", tmp_path): "holds no run",
+        ("run", workshop.spec, "-o", tmp_path / "r", "--set", "data.source.train=none_*.bin"): "none_*.bin",
+        ("pack", tmp_path): "holds no run",
+    }
+    for words, expected in cases.items():
+        error = workshop.run(*words, code=1).stderr
+        assert expected in error.splitlines()[-1], f"{words}: {error}"
