@@ -150,7 +150,7 @@ class ModeUnroller:
         stream = self._residual_add(run, "attention", stream, self._attention(normed, block, run, stage))
         normed = self._block_norm(run, "mlp_norm", stream, scale)
         module = f"blocks.{run.block_name}.mlp"
-        site = self._block_site(run, "mlp", "mlp", "mlp", module=module)
+        site = self._block_site(run, "mlp", "mlp", "mlp", module=module, activation=block.mlp.activation)
         branch = self.builder.site(site, {"x": normed}, self._slots(module, "up", "down"))
         return self._residual_add(run, "mlp", stream, branch)
 
@@ -162,9 +162,8 @@ class ModeUnroller:
             inputs["rotary"] = self.rotary[rotary]
         if uses_value_embedding(self.architecture, run):
             inputs["values"] = self._scaled_values(block, run, stage)
-        site = self._block_site(
-            run, "attention", "attention", "attention", module=module, xsa=uses_xsa(self.architecture, run)
-        )
+        constants = {"qk_norm": block.attention.qk_norm, "xsa": uses_xsa(self.architecture, run)}
+        site = self._block_site(run, "attention", "attention", "attention", module=module, **constants)
         return self.builder.site(site, inputs, self._slots(module, "query", "key", "value", "output", "gain"))
 
     def _scaled_values(self, block: Block, run: Execution, stage: int) -> Port:

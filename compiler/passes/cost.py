@@ -81,16 +81,28 @@ def _keeps_nothing(context: SiteContext) -> int:
 
 
 def _attention_kept(context: SiteContext) -> int:
-    """Input; query and key before and after the norm and after the rotation; value; output of the kernel."""
+    """Input; queries and keys before the norm, after the rotation and after the gain; values; the kernel's output."""
     query, key = context.slots["query"][0], context.slots["key"][0]
-    gain = query if "gain" in context.slots else 0
-    exclusive = 2 * (query + key) if context.site.attribute("xsa") else 0
-    return context.inputs["x"] + 3 * (query + key) + gain + key + 2 * query + exclusive
+    norm = int(bool(context.site.attribute("qk_norm")))
+    gain = int("gain" in context.slots)
+    exclusive = query + key if context.site.attribute("xsa") else 0
+    return context.inputs["x"] + query * (norm + 1 + gain) + key * (norm + 1) + key + query + exclusive
 
 
 def _mlp_kept(context: SiteContext) -> int:
-    """Input; the hidden features before the activation, after the rectifier, and squared."""
-    return context.inputs["x"] + 3 * context.slots["up"][0]
+    """Input; the rectified and the squared hidden features, and what the leaky rectifier saw."""
+    leaky = context.site.attribute("activation") == "leaky_relu_squared"
+    return context.inputs["x"] + (3 if leaky else 2) * context.slots["up"][0]
+
+
+def _table_kept(context: SiteContext) -> int:
+    """Looked-up rows and their projection."""
+    return context.slots["table"][1] + (context.width if "projection" in context.slots else 0)
+
+
+def _head_kept(context: SiteContext) -> int:
+    """Input, and the tanh of the softcap."""
+    return context.inputs["x"] + (context.width if context.site.attribute("softcap") is not None else 0)
 
 
 def _input_kept(context: SiteContext) -> int:
@@ -98,9 +110,8 @@ def _input_kept(context: SiteContext) -> int:
 
 
 _KEPT: dict[str, Callable[[SiteContext], int]] = {
-    "ngram_hash": lambda context: context.slots["table"][1] + context.width,
-    "value_embedding": lambda context: context.slots["table"][1] + context.width,
-    "scale_values": _input_kept,
+    "ngram_hash": _table_kept,
+    "value_embedding": lambda context: _table_kept(context) + context.width,  # its output: kept once for all readers
     "smear_gate": lambda context: 2 * context.width,
     "rms_norm": _input_kept,
     "residual_mix": _input_kept,
@@ -108,6 +119,6 @@ _KEPT: dict[str, Callable[[SiteContext], int]] = {
     "residual_add": lambda context: context.width if "scale" in context.slots else 0,
     "attention": _attention_kept,
     "mlp": _mlp_kept,
-    "head": lambda context: context.inputs["x"] + 2 * context.width,
+    "head": _head_kept,
     "cross_entropy": lambda context: context.inputs["logits"],
 }

@@ -57,7 +57,7 @@ def from_corpus(corpus: Corpus, tokenizer: Tokenizer, vocab_size: int | None = N
     validation = _tokenize(corpus.validation, tokenizer, table)
     text = "".join(document.text for document in corpus.validation).encode()
     events = tuple(
-        DataEvent("corpus_skipped", f"{count} files are not in the corpus: {reason}")
+        DataEvent("corpus_skipped", f"not in the corpus: {count} files ({reason})")
         for reason, count in sorted(corpus.skipped_counts.items())
     )
     description = (

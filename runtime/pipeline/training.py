@@ -78,7 +78,8 @@ def train(plan: Plan, data: TokenData, folder: RunFolder, device: torch.device, 
     trainer = Trainer(job, resume=resume)
     result = trainer.run()
     last = {name: parameter.detach().clone() for name, parameter in module.named_parameters()}
-    return Trained(result, device.type, module, last, trainer.weights())
+    # an average of no steps is nothing; a run stopped that early only leaves its checkpoint
+    return Trained(result, device.type, module, last, trainer.weights() if result.step else last)
 
 
 def _batches(plan: Plan, data: TokenData) -> BatchSource:

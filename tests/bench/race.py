@@ -9,10 +9,11 @@ from pathlib import Path
 
 import plain_model
 import torch
-from loopspec.compiler import load_plan
-from loopspec.compiler.emit.loader import build_module
 from timing import Samples, interleave, ratios, seconds_of
 from torch import Tensor, nn
+
+from loopspec.compiler import load_plan
+from loopspec.compiler.emit.loader import build_module
 
 SPECS = Path(__file__).parents[2] / "specs"
 TOLERANCE = 1e-5

@@ -12,6 +12,7 @@ import sys
 from pathlib import Path
 
 import numpy as np
+
 from loopspec.compiler.size import gaussian_entropy, row_maximum
 from loopspec.compiler.spec.quantization import Clip, Codec, Scheme
 from loopspec.runtime.artifact.contents import ArtifactContents

@@ -6,6 +6,8 @@ from pathlib import Path
 
 import numpy as np
 import torch
+from timing import Samples, Stopwatch, seconds_of
+
 from loopspec.compiler import load_plan
 from loopspec.compiler.emit.loader import build_module
 from loopspec.compiler.plan import Plan
@@ -16,7 +18,6 @@ from loopspec.runtime.train.average import ExponentialAverage
 from loopspec.runtime.train.checkpoint import Checkpoint, CheckpointFolder, spec_hash
 from loopspec.runtime.train.determinism import random_state
 from loopspec.runtime.train.step import Stepper
-from timing import Samples, Stopwatch, seconds_of
 
 STREAM_TOKENS = 4_000_000
 OPTIMIZER_CALLS = ("zero_grad", "check_liveness", "grad_norm", "clip", "step")

@@ -11,6 +11,7 @@ import re
 from pathlib import Path
 
 import pytest
+
 from loopspec.compiler.check import check_spec
 from loopspec.compiler.source.codes import TITLES
 from loopspec.compiler.source.report import render

@@ -5,9 +5,10 @@ from __future__ import annotations
 import numpy as np
 import pytest
 import torch
+from support.goldens import GOLDENS, Golden
+
 from loopspec.compiler import load_plan
 from loopspec.compiler.emit.loader import build_module
-from support.goldens import GOLDENS, Golden
 
 TOLERANCE = 2e-5
 

@@ -10,12 +10,13 @@ from typing import Any
 import pytest
 import torch
 from hypothesis import HealthCheck, given, settings
+from support.oracle import Oracle
+from support.random_specs import specs
+
 from loopspec.compiler import check_spec
 from loopspec.compiler.emit.loader import build_module
 from loopspec.compiler.plan import Plan
 from loopspec.compiler.source.report import render
-from support.oracle import Oracle
-from support.random_specs import specs
 
 
 def plan_of(plain: dict[str, Any]) -> Plan:

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 import torch
+
 from loopspec.compiler import load_plan
 from loopspec.compiler.emit.loader import build_module
 from loopspec.runtime.artifact import ArtifactContents, read_artifact, write_artifact

@@ -6,6 +6,7 @@ import re
 from collections.abc import Iterator
 
 import pytest
+
 from loopspec.compiler import load_plan
 from loopspec.compiler.source.shipped import shipped_specs
 from loopspec.compiler.summary import plan_text

@@ -5,9 +5,10 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+from support.workshop import TESTS, TOKENIZER, Workshop
+
 from loopspec.runtime.data.shards import write_shard
 from loopspec.runtime.data.tokenizer import Tokenizer
-from support.workshop import TESTS, TOKENIZER, Workshop
 
 
 @pytest.fixture(scope="session")

@@ -10,8 +10,10 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from loopspec.compiler import load_plan
 from support.workshop import Workshop
+
+from loopspec.compiler import load_plan
+from loopspec.runtime.cli import main
 
 
 @pytest.fixture(scope="module")
@@ -102,21 +104,30 @@ def test_a_killed_and_resumed_run_gives_the_same_artifact(
 
 
 def test_faults_are_one_line_each(
-    workshop: Workshop, finished: tuple[Path, subprocess.CompletedProcess[str]], tmp_path: Path
+    workshop: Workshop,
+    finished: tuple[Path, subprocess.CompletedProcess[str]],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
 ) -> None:
     folder, _ = finished
+    monkeypatch.chdir(workshop.folder)
     cut = tmp_path / "cut.loopspec"
     cut.write_bytes((folder / "artifact.loopspec").read_bytes()[:-7])
     (tmp_path / "latin.txt").write_bytes(b"caf\xe9")
-    cases = {
+    (tmp_path / "short_000.bin").write_bytes(b"\0" * 100)
+    cases: dict[tuple[str | Path, ...], str] = {
         ("eval", cut): "cut.loopspec",
         ("eval", tmp_path / "missing.loopspec"): "missing.loopspec",
         ("eval", folder / "artifact.loopspec", "--text", tmp_path / "latin.txt"): "latin.txt",
+        ("eval", folder / "artifact.loopspec", "--tokenizer", workshop.spec): "tiny.yaml",
         ("run", workshop.spec, "-o", folder): "holds a run already",
         ("run", "--resume", tmp_path): "holds no run",
-        ("run", workshop.spec, "-o", tmp_path / "r", "--set", "data.source.train=none_*.bin"): "none_*.bin",
+        ("run", workshop.spec, "-o", tmp_path / "a", "--set", "data.source.train=none_*.bin"): "none_*.bin",
+        ("run", workshop.spec, "-o", tmp_path / "b", "--set", f"data.source.train={tmp_path}/short_*.bin"): "short_000",
         ("pack", tmp_path): "holds no run",
     }
     for words, expected in cases.items():
-        error = workshop.run(*words, code=1).stderr
-        assert expected in error.splitlines()[-1], f"{words}: {error}"
+        assert main([str(word) for word in words]) == 1, words
+        error = capsys.readouterr().err
+        assert expected in error.splitlines()[-1] and "Traceback" not in error, f"{words}: {error}"

@@ -5,6 +5,7 @@ import re
 from pathlib import Path
 
 import pytest
+
 from loopspec.runtime.atomic_file import remove_leftovers, write_atomically
 
 PARTIAL = r"\.file\.[0-9a-f]{16}\.partial"

@@ -11,6 +11,8 @@ from typing import Any
 
 import networkx as nx
 import torch
+from torch import Tensor, nn
+
 from loopspec.compiler.graph.model import Graph, Site
 from loopspec.compiler.modules import (
     Attention,
@@ -26,7 +28,6 @@ from loopspec.compiler.modules import (
     rotary_table,
 )
 from loopspec.compiler.plan import Plan
-from torch import Tensor, nn
 
 Values = dict[str, Any]
 

@@ -7,6 +7,7 @@ import jsonschema
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+
 from loopspec.compiler.schema import load_schema
 from loopspec.compiler.schema.check import check_against_schema
 from loopspec.compiler.schema.values import TRANSLATIONS

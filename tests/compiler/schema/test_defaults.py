@@ -1,5 +1,6 @@
 from hypothesis import given
 from hypothesis import strategies as st
+
 from loopspec.compiler.schema.defaults import fill_defaults
 
 SCHEMA = {

@@ -9,6 +9,7 @@ from typing import Any
 
 import jsonschema
 import pytest
+
 from loopspec.compiler.schema import load_schema
 from loopspec.compiler.schema.defaults import fill_defaults
 from loopspec.compiler.schema.lookup import all_keys, lookup_key

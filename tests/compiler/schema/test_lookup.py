@@ -1,4 +1,5 @@
 import pytest
+
 from loopspec.compiler.schema import load_schema
 from loopspec.compiler.schema.lookup import NO_DEFAULT, UnknownKeyError, all_keys, known_path, lookup_key, takes_null
 

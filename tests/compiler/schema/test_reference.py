@@ -4,6 +4,7 @@ import re
 from pathlib import Path
 
 import pytest
+
 from loopspec.compiler.check import check_spec
 from loopspec.compiler.schema import load_schema
 from loopspec.compiler.schema.lookup import all_keys, lookup_key

@@ -4,6 +4,7 @@ from math import log2
 
 import numpy as np
 import pytest
+
 from loopspec.compiler.size import gaussian_entropy, row_maximum
 
 

@@ -6,6 +6,7 @@ from time import perf_counter
 
 import numpy as np
 import pytest
+
 from loopspec.compiler.size import Interval, SizedStore, predict_header, predict_size
 from loopspec.compiler.size.factors import POOLED_ELEMENTS
 from loopspec.compiler.spec.quantization import Clip, Codec, Scheme

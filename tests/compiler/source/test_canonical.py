@@ -2,6 +2,7 @@ import math
 
 from hypothesis import given, settings
 from hypothesis import strategies as st
+
 from loopspec.compiler.source.canonical import resolved_yaml
 from loopspec.compiler.source.nodes import to_plain
 from loopspec.compiler.source.yaml_reader import parse_yaml

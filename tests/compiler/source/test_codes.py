@@ -3,6 +3,7 @@ from importlib.resources import files
 from pathlib import Path
 
 import pytest
+
 from loopspec.compiler import source
 from loopspec.compiler.source.codes import TITLES, explain
 

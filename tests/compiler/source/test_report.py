@@ -1,6 +1,7 @@
 import json
 
 import pytest
+
 from loopspec.compiler.source.diagnostic import Diagnostic, Related, Severity, error, has_errors, warning
 from loopspec.compiler.source.excerpt import MAX_WIDTH, excerpt
 from loopspec.compiler.source.report import RENDERERS, render, summary

@@ -3,6 +3,7 @@ import os
 from types import SimpleNamespace
 
 import pytest
+
 from loopspec.compiler.source import extends, shipped
 from loopspec.compiler.source.files import MAX_BYTES
 from loopspec.compiler.source.nodes import node_at, to_plain

@@ -1,4 +1,5 @@
 import pytest
+
 from loopspec.compiler.source.scalars import NumberError, resolve_plain
 
 VALUES = {

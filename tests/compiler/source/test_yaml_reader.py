@@ -4,6 +4,7 @@ import pytest
 import yaml
 from hypothesis import given, settings
 from hypothesis import strategies as st
+
 from loopspec.compiler.source import yaml_reader
 from loopspec.compiler.source.files import decode
 from loopspec.compiler.source.nodes import Mapping, node_at, span_at, to_plain

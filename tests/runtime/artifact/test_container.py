@@ -12,6 +12,7 @@ import pytest
 import zstandard
 from hypothesis import given, settings
 from hypothesis import strategies as st
+
 from loopspec.compiler.spec.quantization import Clip, Codec, Scheme
 from loopspec.runtime.artifact import ArtifactContents, ArtifactError, build_artifact, parse_artifact
 from loopspec.runtime.artifact.container import MAGIC, PREAMBLE

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+
 from loopspec.compiler.spec.quantization import Codec, Scheme
 from loopspec.runtime.artifact import (
     LOOPSPEC_VERSION,

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
+
 from loopspec.runtime.cli import main
 
 TESTS = Path(__file__).parents[2]

@@ -8,6 +8,7 @@ import time
 from types import SimpleNamespace
 
 import pytest
+
 from loopspec.runtime.cli import registry
 from loopspec.runtime.cli.registry import COMMANDS, load_command
 

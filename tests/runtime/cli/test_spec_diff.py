@@ -6,6 +6,7 @@ import copy
 
 from hypothesis import given
 from hypothesis import strategies as st
+
 from loopspec.runtime.cli.spec_diff import ABSENT, KeyChange, spec_changes
 
 PLAIN = st.recursive(

@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+
 from loopspec.runtime.data.byte_table import ByteTable, assert_bytes_match
 from loopspec.runtime.data.corpus import Document, standard_library_corpus
 from loopspec.runtime.data.errors import ByteAccountingError

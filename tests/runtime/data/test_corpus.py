@@ -5,6 +5,7 @@ from pathlib import Path
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+
 from loopspec.runtime.data.corpus import Corpus, Document, split_documents, standard_library_corpus
 from loopspec.runtime.data.errors import CorpusError
 

@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+
 from loopspec.runtime.data.errors import ShardError
 from loopspec.runtime.data.shards import expand_shards, read_shard, write_shard
 

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+
 from loopspec.runtime.data.errors import BatchError
 from loopspec.runtime.data.shuffled_batches import ShuffledBatches
 from loopspec.runtime.data.token_stream import TokenStream

@@ -5,6 +5,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+
 from loopspec.runtime.data import token_source
 from loopspec.runtime.data.corpus import Document, SkippedFile, split_documents, standard_library_corpus
 from loopspec.runtime.data.errors import ByteAccountingError, ShardError
@@ -32,7 +33,7 @@ def test_corpus_tokens_decode_to_the_documents_and_bytes_are_the_texts():
     parts = np.split(train, np.flatnonzero(train == OWN.bos_id))[1:]
     assert [OWN.decode(part[1:]) for part in parts] == [document.text for document in CORPUS.train]
     assert data.validation[0] == OWN.bos_id
-    assert [event.message for event in data.events] == ["2 files are not in the corpus: empty"]
+    assert [event.message for event in data.events] == ["not in the corpus: 2 files (empty)"]
     assert CORPUS.sha256[:12] in data.description
     assert data.corpus_sha256 == CORPUS.sha256
     assert data.validation_sha256 == hashlib.sha256(data.validation.astype("<u2").tobytes()).hexdigest()

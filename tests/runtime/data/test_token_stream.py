@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+
 from loopspec.runtime.data.errors import BatchError
 from loopspec.runtime.data.token_stream import TokenStream
 

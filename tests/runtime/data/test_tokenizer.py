@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+
 from loopspec.runtime.data.corpus import standard_library_corpus
 from loopspec.runtime.data.errors import TokenizerError
 from loopspec.runtime.data.tokenizer import Tokenizer, training_key

@@ -4,6 +4,7 @@ import hashlib
 from pathlib import Path
 
 import pytest
+
 from loopspec.runtime.data.corpus import standard_library_corpus
 from loopspec.runtime.data.tokenizer_cache import cached_tokenizer, default_cache_folder
 

@@ -5,6 +5,7 @@ import shutil
 import subprocess
 
 import pytest
+
 from loopspec.runtime.evaluate.compressors import xz_bits_per_byte
 
 TEXT = "".join(f"line {number * number % 977}: value = {number}\n" for number in range(3000)).encode()

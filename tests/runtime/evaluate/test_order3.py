@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+
 from loopspec.runtime.evaluate.order3 import ORDER, Order3Model, order3_bits_per_byte
 
 LETTERS = st.lists(st.sampled_from(b"abc\n"), min_size=1, max_size=60).map(bytes)

@@ -7,6 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+
 from loopspec.runtime.data.byte_table import ByteTable
 from loopspec.runtime.data.tokenizer import Tokenizer
 from loopspec.runtime.evaluate.score import ScoreError, ScoreSettings, score

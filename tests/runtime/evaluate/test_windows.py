@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+
 from loopspec.runtime.evaluate.windows import Window, sliding_windows
 
 GOLDEN = json.loads((Path(__file__).parents[2] / "golden" / "bpb_eval_loader.json").read_text())["results"]

@@ -6,13 +6,14 @@ from typing import Any, cast
 
 import pytest
 import torch
+from torch import nn
+
 from loopspec.compiler.plan import Plan, PlannedStore
 from loopspec.compiler.spec.architecture import Init
 from loopspec.compiler.spec.train import GroupOptimizer, Schedule, Stop, Train
 from loopspec.runtime.optim.groups import GroupedOptimizers, parameters_of, stores_by_group
 from loopspec.runtime.optim.liveness import LivenessError
 from loopspec.runtime.optim.muon import Muon
-from torch import nn
 
 ADAMW = GroupOptimizer("adamw", 0.01, 0.1, betas=(0.9, 0.95), eps=1e-8)
 MUON = GroupOptimizer("muon", 0.02, 0.1, momentum=0.95, nesterov=True, newton_schulz_steps=5)

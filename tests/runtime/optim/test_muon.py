@@ -6,6 +6,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+
 from loopspec.runtime.optim.muon import Muon, default_dtype, rectangular_scale
 from loopspec.runtime.optim.newton_schulz import newton_schulz
 

@@ -7,6 +7,7 @@ import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
+
 from loopspec.runtime.optim.newton_schulz import NORM_EPS, QUINTIC, newton_schulz
 
 # Bit-equal where the vectors were made; other processors sum in another order, and five steps amplify that.

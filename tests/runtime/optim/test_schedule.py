@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+
 from loopspec.compiler.spec.train import GroupOptimizer, MomentumWarmup, Schedule
 from loopspec.runtime.optim.schedule import lr_scale, momentum_at
 

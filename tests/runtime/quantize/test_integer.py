@@ -7,6 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
+
 from loopspec.compiler.spec.quantization import Clip
 from loopspec.runtime.quantize import QuantizeError, dequantize, quantize_rows, row_shape
 

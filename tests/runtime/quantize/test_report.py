@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+
 from loopspec.compiler.size import gaussian_entropy
 from loopspec.compiler.spec.quantization import Clip, Scheme
 from loopspec.runtime.quantize import encode, report_store

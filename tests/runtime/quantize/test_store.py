@@ -4,6 +4,7 @@ import dataclasses
 
 import numpy as np
 import pytest
+
 from loopspec.compiler.spec.quantization import Clip, Scheme
 from loopspec.runtime.quantize import QuantizeError, decode, encode, part_bytes
 

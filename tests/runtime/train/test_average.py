@@ -7,6 +7,7 @@ import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
+
 from loopspec.runtime.train.average import ExponentialAverage
 
 GOLDEN = json.loads((Path(__file__).parents[2] / "golden" / "schedules.json").read_text())["ema_residual_init_weight"]

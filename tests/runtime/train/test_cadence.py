@@ -4,6 +4,7 @@ import json
 from pathlib import Path
 
 import pytest
+
 from loopspec.compiler.spec import Phase
 from loopspec.runtime.train.cadence import mode_at
 

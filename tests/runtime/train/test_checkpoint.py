@@ -9,6 +9,7 @@ import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
+
 from loopspec.runtime.train.checkpoint import MAGIC, Checkpoint, CheckpointFolder, decode, encode
 from loopspec.runtime.train.determinism import random_state, restore_random_state
 from loopspec.runtime.train.errors import CheckpointError

@@ -13,12 +13,13 @@ from pathlib import Path
 import pytest
 import tiny_run
 import torch
+from tiny_run import CountingBatches, Slow, TinyModule, make_train, make_trainer, run
+from torch import Tensor, nn
+
 from loopspec.runtime.optim.liveness import LivenessError
 from loopspec.runtime.train.average import ExponentialAverage
 from loopspec.runtime.train.errors import CheckpointError, TrainingError
 from loopspec.runtime.train.metrics import read_records
-from tiny_run import CountingBatches, Slow, TinyModule, make_train, make_trainer, run
-from torch import Tensor, nn
 
 
 def same(left: dict[str, Tensor], right: dict[str, Tensor]) -> bool:

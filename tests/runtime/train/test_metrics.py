@@ -3,6 +3,7 @@
 from pathlib import Path
 
 import pytest
+
 from loopspec.runtime.train.errors import MetricsError
 from loopspec.runtime.train.metrics import MetricsLog, read_records
 

@@ -6,6 +6,7 @@ import re
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+
 from loopspec.runtime.train.progress import CLEAR_LINE, Progress, Status, duration, plain_line, terminal_line
 
 STATUS = Status(25, 100, 3.14159, 12_345.0, 0.5, "full", 50.0)

@@ -4,6 +4,7 @@ import os
 from pathlib import Path
 
 import pytest
+
 from loopspec.runtime.train.errors import RunFolderError
 from loopspec.runtime.train.run_folder import RunFolder
 

@@ -12,6 +12,8 @@ from typing import Any, cast
 
 import numpy as np
 import torch
+from torch import Tensor, nn
+
 from loopspec.compiler.plan import Plan, PlannedStore
 from loopspec.compiler.spec import Phase
 from loopspec.compiler.spec.architecture import Init
@@ -19,7 +21,6 @@ from loopspec.compiler.spec.train import Average, GroupOptimizer, MomentumWarmup
 from loopspec.runtime.train.loop import RunResult, Trainer, TrainingJob, Validate
 from loopspec.runtime.train.progress import Progress
 from loopspec.runtime.train.run_folder import RunFolder
-from torch import Tensor, nn
 
 VOCABULARY, DIM, LENGTH, SEQUENCES = 16, 8, 6, 2
 CPU = torch.device("cpu")

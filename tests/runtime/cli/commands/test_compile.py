@@ -6,6 +6,7 @@ import json
 from pathlib import Path
 
 import pytest
+
 from loopspec.compiler import load_plan
 from loopspec.compiler.emit.dedup import dedup_map
 from loopspec.compiler.emit.source import emit_source

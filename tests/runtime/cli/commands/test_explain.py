@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pytest
+
 from loopspec.compiler.schema import load_schema
 from loopspec.compiler.schema.lookup import all_keys
 from loopspec.compiler.source.codes import TITLES

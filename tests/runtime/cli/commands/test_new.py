@@ -7,6 +7,7 @@ from pathlib import Path
 from urllib.parse import unquote, urlsplit
 
 import pytest
+
 from loopspec.compiler import check_spec, load_plan
 from loopspec.compiler.source.shipped import shipped_specs
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pytest
+
 from loopspec.compiler import check_spec, load_plan
 from loopspec.compiler.plan_json import plan_json
 from loopspec.compiler.source.shipped import shipped_specs

@@ -8,6 +8,7 @@ from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
+
 from loopspec.compiler import load_plan
 from loopspec.compiler.source.shipped import shipped_specs
 
