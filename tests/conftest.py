@@ -1,4 +1,4 @@
-"""Set before anything imports torch: one thread a process, so that parallel workers do not share out two cores twice."""
+"""Set before anything imports torch: one thread a process, so that parallel workers do not crowd the cores."""
 
 from __future__ import annotations
 
