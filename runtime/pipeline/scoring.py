@@ -10,7 +10,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from ...compiler.check import plan_resolved
+from ...compiler.check import SpecError, plan_resolved
 from ...compiler.emit.loader import build_module
 from ...compiler.plan import Plan
 from ..artifact import ArtifactContents, ArtifactError, read_artifact
@@ -75,10 +75,10 @@ def open_artifact(path: Path) -> OpenedArtifact:
     """
     contents = read_artifact(path)
     try:
-        plan = plan_resolved(contents.spec)
-    except (KeyError, TypeError, ValueError) as error:
+        plan = plan_resolved(contents.spec, "the artifact's spec")
+    except SpecError as error:
         raise ArtifactError(
-            f"{path}: its spec is not one of this version ({error}); read it with the loopspec that wrote it"
+            f"{path}: its spec has problems; read it with the loopspec that wrote it\n{error}"
         ) from error
     expected = [(store.name, store.shape, store.scheme) for store in plan.stores]
     found = [(store.name, store.shape, store.scheme) for store in contents.stores.values()]

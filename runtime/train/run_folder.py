@@ -35,6 +35,8 @@ class RunFolder:
         self.checkpoints = path / "checkpoints"
         self.artifact = path / "artifact.loopspec"
         self.report = path / "report.json"
+        if resume:
+            self._check(resume)  # before anything is made: the path may be a slip
         self._create()
         self._descriptor = self._lock(event)
         try:

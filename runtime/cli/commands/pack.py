@@ -35,10 +35,11 @@ def execute(arguments: argparse.Namespace) -> int:
     from ...pipeline.report import size_record
     from ...pipeline.run import provenance
     from ...pipeline.training import checkpoint_weights, load_checkpoint, read_run_plan
+    from ...train.run_folder import RunFolder
     from ..failures import reported
 
     console = Console()
-    with reported():
+    with reported(), RunFolder(arguments.run, resume=True, event=console.note):
         plan = read_run_plan(arguments.run)
         checkpoint = load_checkpoint(plan, arguments.run)
         console.note(f"weights after step {checkpoint.step:,} of {plan.spec.train.stop.steps:,}")
