@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import builtins
 import json
+import keyword
 import re
 from collections.abc import Mapping
 
@@ -10,11 +12,33 @@ from ..graph.model import Graph, Port
 from ..graph.operations import OPERATIONS
 from ..plan import Plan
 
+# classes that the emitted source may import
+SUBLAYERS = (
+    "Attention",
+    "Block",
+    "Head",
+    "Mlp",
+    "Named",
+    "NgramHash",
+    "SmearGate",
+    "Stage",
+    "TokenEmbedding",
+    "ValueEmbedding",
+)
+
 
 def class_name(spec_name: str) -> str:
-    """CamelCase of a spec's name: `frugendorff-6x2` -> `Frugendorff6x2`."""
+    """CamelCase of a spec's name: `frugendorff-6x2` -> `Frugendorff6x2`; names that the source needs get a suffix."""
     camel = "".join(part[:1].upper() + part[1:] for part in re.split(r"[^a-zA-Z0-9]+", spec_name))
-    return camel if camel[:1].isalpha() else f"Model{camel}"
+    if not camel[:1].isalpha():
+        return f"Model{camel}"
+    taken = camel in (*SUBLAYERS, "Tensor") or keyword.iskeyword(camel) or hasattr(builtins, camel)
+    return f"{camel}Model" if taken else camel
+
+
+def method_name(mode: str) -> str:
+    """The method of a mode; `_parameters`, `_apply` and the like are torch's."""
+    return f"_mode_{mode}"
 
 
 def quoted(text: str) -> str:
@@ -69,9 +93,11 @@ def _own_name(plan: Plan, site_id: str, usual: str) -> str:
     site = plan.graph.site(site_id)
     if site.operation == "rotary_table":
         return f"rotary_{site_id.rpartition('.')[2]}"
+    if usual in ("x", "h") and site.position is None and site_id.startswith("input/"):
+        return "x0"  # of the input side only the last value outlives others
     if usual != "x":
         return f"{usual}_{plan.modes['full'].sites.index(site_id)}"
-    return "x0" if site.position is None and site_id.startswith("input/") else f"x_after_{_slug(site, site_id)}"
+    return f"x_after_{_slug(site, site_id)}"
 
 
 def _slug(site: object, site_id: str) -> str:

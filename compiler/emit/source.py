@@ -6,7 +6,7 @@ from ..graph.model import Site
 from ..plan import Plan, PlannedMode
 from .constructor import constructor_lines
 from .expressions import Call, expression
-from .names import class_name, quoted, value_names
+from .names import class_name, method_name, quoted, value_names
 
 _SOURCES = ("tokens", "targets")
 _LAST = "cross_entropy"
@@ -16,6 +16,7 @@ def emit_source(plan: Plan) -> str:
     """Source of a module whose one class is the model; equal plans give equal text."""
     name = class_name(plan.spec.name)
     modes = list(plan.modes.values())
+    constructor = constructor_lines(plan)
     lines = [
         f'"""{name}, emitted by loopspec from the spec {plan.spec.name!r}.',
         "",
@@ -23,7 +24,7 @@ def emit_source(plan: Plan) -> str:
         "Comments give the position in mode full, the block that runs, and what is special there.",
         '"""',
         "",
-        "import torch",
+        *(["import torch"] if any("torch." in line for line in constructor) else []),
         "from torch import Tensor, nn",
         "",
         "from loopspec.compiler.modules import (",
@@ -34,11 +35,11 @@ def emit_source(plan: Plan) -> str:
         f"class {name}(nn.Module):",
         f'    """Modes: {", ".join(plan.modes)}."""',
         "",
-        f"    modes = ({', '.join(quoted(mode) for mode in plan.modes)},)",
+        f"    modes = ({', '.join(quoted(mode) for mode in plan.modes)}{',' if len(modes) == 1 else ''})",
         "",
         "    def __init__(self) -> None:",
         "        super().__init__()",
-        *(f"        {line}" for line in constructor_lines(plan)),
+        *(f"        {line}" for line in constructor),
         "",
         *_entry(modes),
     ]
@@ -56,7 +57,7 @@ def _entry(modes: list[PlannedMode]) -> list[str]:
     for index, mode in enumerate(modes):
         lines += [
             f"        {'if' if index == 0 else 'elif'} mode == {quoted(mode.name)}:",
-            f"            logits = self._{mode.name}(tokens)",
+            f"            logits = self.{method_name(mode.name)}(tokens)",
         ]
     return [
         *lines,
@@ -69,7 +70,7 @@ def _entry(modes: list[PlannedMode]) -> list[str]:
 def _mode_lines(plan: Plan, mode: PlannedMode) -> list[str]:
     names = value_names(plan, mode.name)
     lines = [
-        f"    def _{mode.name}(self, tokens: Tensor) -> Tensor:",
+        f"    def {method_name(mode.name)}(self, tokens: Tensor) -> Tensor:",
         f'        """Mode {mode.name}: {len(mode.positions)} block executions."""',
         *_locals(plan, mode),
     ]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from typing import Self
 
 import torch
 from torch import Tensor, nn
@@ -33,3 +34,10 @@ class Named(nn.ModuleDict):
     def __init__(self, modules: dict[str, nn.Module]) -> None:
         super().__init__()
         self._modules.update(modules)
+
+    def train(self, mode: bool = True) -> Self:
+        """As nn.Module.train, whose assignment to `training` a module of that name would stop."""
+        self.__dict__["training"] = mode
+        for module in self.children():
+            module.train(mode)
+        return self
