@@ -33,24 +33,20 @@ TRAINING_FAULTS = "LS5"  # training and liveness
 class Checked:
     """A spec after all checks.
 
-    `plain` is the resolved document (None where the schema already fails), `draft` the passes' annotations (None where
-    a rule on the document fails). `ok` tells whether the spec can be used.
+    `plain` is the resolved document (None where the schema already fails), `draft` the passes' annotations and
+    `plan` what they come to (None where a rule on the document fails). `ok` tells whether the spec can be used.
     """
 
     document: SourceDocument
     diagnostics: tuple[Diagnostic, ...]
     plain: dict[str, Any] | None = None
     draft: Draft | None = None
+    plan: Plan | None = None
 
     @property
     def ok(self) -> bool:
         """No error but those that the spec expects."""
         return not has_errors(self.diagnostics)
-
-    @property
-    def plan(self) -> Plan | None:
-        """The plan, where the spec got that far."""
-        return None if self.draft is None else freeze(self.draft)
 
 
 class SpecError(ValueError):
@@ -120,7 +116,7 @@ def _check_meaning(document: SourceDocument, problems: list[Diagnostic], plain: 
     draft = run_passes(spec)
     for plan_rule in PLAN_RULES:
         plan_rule(findings, draft)
-    return _finish(document, problems + findings.diagnostics, plain, draft)
+    return _finish(document, problems + findings.diagnostics, spec.plain, draft)
 
 
 def _finish(
@@ -134,4 +130,4 @@ def _finish(
         came = {item.code for item in problems}
         expected = tuple(item for item in expected if item.code in came)
     marked = apply_expectations(problems, expected)
-    return Checked(document, tuple(marked), plain, draft)
+    return Checked(document, tuple(marked), plain, draft, None if draft is None else freeze(draft))

@@ -86,7 +86,18 @@ def _cadence(plan: Plan) -> list[str]:
         repeated = ", repeated" if len(phase.pattern) > 1 else ""
         lines.append(f"  steps {start:,} to {end - 1:,}: {', '.join(phase.pattern)}{repeated}")
         start = end
-    return lines + [f"  {activity}: {mode}" for activity, mode in plan.spec.activities.items()]
+    lines += [f"  {activity}: {mode}" for activity, mode in plan.spec.activities.items()]
+    return [*lines, f"  average: {_average(plan)}"]
+
+
+def _average(plan: Plan) -> str:
+    """What is scored and packed, and what the average still holds of the initial weights at the end."""
+    average, steps = plan.spec.train.average, plan.spec.train.stop.steps
+    if average is None:
+        return "none, the last weights"
+    if average.debias:
+        return f"{average.kind} {average.decay:g}, debiased: nothing left of the initial weights"
+    return f"{average.kind} {average.decay:g}, not debiased: {average.decay**steps:.2%} of the initial weights left"
 
 
 def _positions(plan: Plan) -> list[str]:

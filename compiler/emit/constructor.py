@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from itertools import groupby
 
+from ..constants import FLOAT32_EPS
 from ..graph.declare import input_names, key_value_width, skip_keys, value_embedding_width
 from ..plan import Plan
 from ..spec.architecture import Architecture, Block, InputLayer, Stage
@@ -62,7 +63,7 @@ def _block(architecture: Architecture, block: Block) -> str:
     attention = f"{dim}, {block.attention.heads}, {block.attention.kv_heads}"
     attention += "" if block.attention.qk_norm else ", qk_norm=False"
     attention += ", gain=False" if block.attention.q_gain is None else ""
-    attention += "" if eps == 1.1920928955078125e-07 else f", eps={eps!r}"
+    attention += "" if eps == FLOAT32_EPS else f", eps={eps!r}"
     mlp = f"{dim}, {block.mlp.width(dim)}, {quoted(block.mlp.activation)}"
     mlp += "" if block.mlp.negative_slope is None else f", negative_slope={block.mlp.negative_slope!r}"
     dtype = _dtype(block.dtype)

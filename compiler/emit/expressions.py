@@ -5,10 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
+from ..constants import FLOAT32_EPS
 from ..graph.model import Site
-from .names import module_expression, store_expression
-
-DEFAULT_EPS = 1.1920928955078125e-07
+from .names import stored_expression
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,11 +22,11 @@ class Call:
     def module(self) -> str:
         """Expression of the sublayer that the site calls."""
         assert self.site.module is not None
-        return module_expression(self.site.module)
+        return stored_expression(self.site.module)
 
     def store(self, slot: str) -> str:
         """Expression of the store bound to a slot."""
-        return store_expression(self.stores[slot])
+        return stored_expression(self.stores[slot])
 
 
 def expression(call: Call) -> str:
@@ -39,7 +38,7 @@ def _rms_norm(call: Call) -> str:
     scale, eps = call.site.attribute("scale"), call.site.attribute("eps")
     arguments = [call.inputs["x"]]
     arguments += [] if scale == 1.0 else [f"scale={scale!r}"]
-    arguments += [] if eps == DEFAULT_EPS else [f"eps={eps!r}"]
+    arguments += [] if eps == FLOAT32_EPS else [f"eps={eps!r}"]
     return f"rms_norm({', '.join(arguments)})"
 
 

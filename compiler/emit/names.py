@@ -46,21 +46,22 @@ def quoted(text: str) -> str:
     return json.dumps(text)
 
 
-def module_expression(path: str) -> str:
-    """`blocks.core.3.attention` -> `core_blocks[3].attention`; other modules hang on self."""
+def stored_expression(path: str) -> str:
+    """A store or sublayer by its public name: `blocks.core.3.attention` -> `core_blocks[3].attention`.
+
+    What belongs to a stage is `trunk_stage.loop_vector[0]`; all else hangs on self.
+    """
     parts = path.split(".")
     if parts[0] == "blocks":
         return ".".join([f"{parts[1]}_blocks[{parts[2]}]", *parts[3:]])
     if parts[0] == "stages":
+        assert len(parts) == 4, path
         return f"{parts[1]}_stage.{parts[2]}[{parts[3]}]"
     return f"self.{path}"
 
 
-store_expression = module_expression
-
-
-def value_names(plan: Plan, mode: str) -> dict[str, str]:
-    """Variable of each site's output: its operation's usual name, or one of its own where that would be overwritten.
+def value_names(plan: Plan, mode: str) -> dict[Port, str]:
+    """Variable of each output: its operation's usual name, or one of its own where that would be overwritten.
 
     A value keeps the usual name only if no other value of that name is born before its last use; skip sources and x0
     outlive many others and get names of their own.
@@ -68,16 +69,17 @@ def value_names(plan: Plan, mode: str) -> dict[str, str]:
     order = plan.modes[mode].sites
     index = {site: number for number, site in enumerate(order)}
     last = _last_uses(plan.graph, mode, index)
-    names: dict[str, str] = {}
+    names: dict[Port, str] = {}
     for site_id in order:
         operation = OPERATIONS[plan.graph.site(site_id).operation]
-        usual = operation.variable
         rivals = (
             other
             for other in order[index[site_id] + 1 : last.get(site_id, index[site_id])]
-            if OPERATIONS[plan.graph.site(other).operation].variable == usual
+            if OPERATIONS[plan.graph.site(other).operation].variable == operation.variable
         )
-        names[site_id] = _own_name(plan, site_id, usual) if any(True for _ in rivals) else usual
+        name = _own_name(plan, site_id, operation.variable) if any(True for _ in rivals) else operation.variable
+        for output in operation.outputs:
+            names[Port(site_id, output)] = name if len(operation.outputs) == 1 else f"{name}_{output}"
     return names
 
 
@@ -97,14 +99,4 @@ def _own_name(plan: Plan, site_id: str, usual: str) -> str:
         return "x0"  # of the input side only the last value outlives others
     if usual != "x":
         return f"{usual}_{plan.modes['full'].sites.index(site_id)}"
-    return f"x_after_{_slug(site, site_id)}"
-
-
-def _slug(site: object, site_id: str) -> str:
-    position = getattr(site, "position", None)
-    return str(position) if position is not None else re.sub(r"\W+", "_", site_id)
-
-
-def port_expression(port: Port, names: Mapping[str, str]) -> str:
-    """The variable that holds a port's value."""
-    return names[port.site]
+    return f"x_after_{site.position}"

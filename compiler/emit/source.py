@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from ..graph.model import Site
+from ..graph.model import Port, Site
+from ..graph.operations import OPERATIONS
 from ..plan import Plan, PlannedMode
 from .constructor import constructor_lines
 from .expressions import Call, expression
@@ -83,9 +84,10 @@ def _mode_lines(plan: Plan, mode: PlannedMode) -> list[str]:
         if here != place:
             lines += ["", f"        # {here}"]
             place = here
-        inputs = {target: names[port.site] for target, port in plan.graph.inputs(site_id, mode.name).items()}
-        value = expression(Call(site, inputs, plan.graph.bindings(site_id)))
-        lines.append(f"        return {value}" if site.operation == "head" else f"        {names[site_id]} = {value}")
+        inputs = {target: names[port] for target, port in plan.graph.inputs(site_id, mode.name).items()}
+        value = expression(Call(site, inputs, plan.graph.bindings(site_id, mode.name)))
+        results = ", ".join(names[Port(site_id, output)] for output in OPERATIONS[site.operation].outputs)
+        lines.append(f"        return {value}" if site.operation == "head" else f"        {results} = {value}")
     return lines
 
 
@@ -107,7 +109,7 @@ def _locals(plan: Plan, mode: PlannedMode) -> list[str]:
 
 
 def _stores_read(plan: Plan, mode: PlannedMode) -> list[str]:
-    return [store for site in mode.sites for store in plan.graph.bindings(site).values()]
+    return [store for site in mode.sites for store in plan.graph.bindings(site, mode.name).values()]
 
 
 def _place(plan: Plan, site: Site) -> str:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from .model import Graph, Port, Site, Store, YamlPath
+from .model import Graph, Port, Site, State, Store, YamlPath
 from .operations import OPERATIONS
 
 
@@ -24,8 +24,20 @@ class GraphBuilder:
             self.graph.nx.add_node(store.name, node=store)
         return store.name
 
+    def state(self, state: State) -> str:
+        """Declares a state and returns its name; declaring the same state again is harmless."""
+        nodes = self.graph.nx.nodes
+        if state.name in nodes:
+            assert nodes[state.name]["node"] == state, f"{state.name} declared twice, differently"
+        else:
+            self.graph.nx.add_node(state.name, node=state)
+        return state.name
+
     def site(self, site: Site, inputs: dict[str, Port], stores: dict[str, str] | None = None) -> Port:
-        """Adds a site to the current mode: what flows into it, and the stores it binds by slot. Returns its output."""
+        """Adds a site to the current mode: what flows into it, and the stores it binds by slot.
+
+        Returns its first output; an operation with several has the others at `Port(site.id, name)`.
+        """
         graph = self.graph.nx
         if site.id in graph:
             assert graph.nodes[site.id]["node"] == site, f"{site.id} differs between modes"
@@ -33,16 +45,25 @@ class GraphBuilder:
         else:
             graph.add_node(site.id, node=site, modes=frozenset({self.mode}))
         for slot, name in (stores or {}).items():
-            graph.add_edge(name, site.id, key=f"binds:{slot}", kind="binds", slot=slot)
+            self._edge(name, site.id, f"binds:{slot}", kind="binds", slot=slot)
         for target, port in inputs.items():
-            self._flow(port, site.id, target)
-        return Port(site.id, OPERATIONS[site.operation].output)
+            key = f"flow:{port.name}->{target}"
+            self._edge(port.site, site.id, key, kind="flow", source=port.name, target=target)
+        return Port(site.id, OPERATIONS[site.operation].outputs[0])
 
-    def _flow(self, port: Port, site_id: str, target: str) -> None:
-        graph, key = self.graph.nx, f"flow:{port.name}->{target}"
-        known = graph.get_edge_data(port.site, site_id, key)
+    def reads(self, state: str, site: Port, slot: str) -> None:
+        """Lets a site read a state in the current mode; reads come before writes."""
+        self._edge(state, site.site, f"reads:{slot}", kind="reads", slot=slot)
+
+    def writes(self, site: Port, state: str, slot: str) -> None:
+        """Lets a site write a state in the current mode."""
+        self._edge(site.site, state, f"writes:{slot}", kind="writes", slot=slot)
+
+    def _edge(self, start: str, end: str, key: str, /, **data: str) -> None:
+        """An edge that holds in the current mode, and in those in which it was added before."""
+        known = self.graph.nx.get_edge_data(start, end, key)
         modes = (known["modes"] if known else frozenset()) | {self.mode}
-        graph.add_edge(port.site, site_id, key=key, kind="flow", source=port.name, target=target, modes=modes)
+        self.graph.nx.add_edge(start, end, key=key, modes=modes, **data)
 
 
 def make_site(

@@ -83,10 +83,10 @@ class Port:
 class Graph:
     """A MultiDiGraph whose nodes carry a Store, Site or State under `node`.
 
-    Edges, by `kind`:
+    Edges carry the frozenset of `modes` in which they hold, and by `kind`:
         binds: store -> site, with `slot`.
-        flow: site -> site, with `source` and `target` port names and the frozenset of `modes`.
-        reads, writes: state -> site and site -> state, with `slot` and `modes`.
+        flow: site -> site, with `source` and `target` port names.
+        reads, writes: state -> site and site -> state, with `slot`.
     """
 
     nx: nx.MultiDiGraph[str] = field(default_factory=nx.MultiDiGraph)
@@ -119,17 +119,18 @@ class Graph:
             if data["kind"] == "flow" and mode in data["modes"]
         }
 
-    def bindings(self, site_id: str) -> dict[str, str]:
-        """Store name by slot."""
+    def bindings(self, site_id: str, mode: str | None = None) -> dict[str, str]:
+        """Store name by slot, in a mode or (None) in all of them together."""
         return {
-            data["slot"]: source for source, _, data in self.nx.in_edges(site_id, data=True) if data["kind"] == "binds"
+            data["slot"]: source
+            for source, _, data in self.nx.in_edges(site_id, data=True)
+            if data["kind"] == "binds" and (mode is None or mode in data["modes"])
         }
 
-    def readers(self, store: str) -> tuple[str, ...]:
-        """Sites that bind a store."""
-        return tuple(
-            dict.fromkeys(target for _, target, data in self.nx.out_edges(store, data=True) if data["kind"] == "binds")
-        )
+    def readers(self, store: str, mode: str | None = None) -> tuple[str, ...]:
+        """Sites that bind a store, in a mode or in any."""
+        edges = self.nx.out_edges(store, data=True)
+        return tuple(dict.fromkeys(target for _, target, data in edges if mode is None or mode in data["modes"]))
 
     def mode_sites(self, mode: str) -> tuple[str, ...]:
         """Sites of a mode in execution order: topological, ties in declared order.
@@ -143,5 +144,13 @@ class Graph:
             for source, target, data in self.nx.edges(data=True)
             if data["kind"] == "flow" and mode in data["modes"]
         )
+        flow.add_edges_from(self._reads_before_writes(mode))
         order = {site.id: index for index, site in enumerate(self.nodes(Site))}
         return tuple(nx.lexicographical_topological_sort(flow, key=order.__getitem__))
+
+    def _reads_before_writes(self, mode: str) -> Iterator[tuple[str, str]]:
+        """A site that reads a state sees it as it was before the forward pass."""
+        for state in self.states:
+            readers = [site for _, site, data in self.nx.out_edges(state.name, data=True) if mode in data["modes"]]
+            writers = [site for site, _, data in self.nx.in_edges(state.name, data=True) if mode in data["modes"]]
+            yield from ((reader, writer) for reader in readers for writer in writers if reader != writer)

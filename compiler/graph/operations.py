@@ -13,7 +13,7 @@ class Operation:
         inputs: required input ports.
         optional: input ports that may be missing.
         slots: stores that must be bound; `optional_slots` may be missing.
-        output: name of its output port.
+        outputs: names of its output ports.
         variable: name that the emitted source gives its result, where nothing else needs that name.
     """
 
@@ -22,7 +22,7 @@ class Operation:
     slots: tuple[str, ...] = ()
     optional: tuple[str, ...] = ()
     optional_slots: tuple[str, ...] = ()
-    output: str = "out"
+    outputs: tuple[str, ...] = ("out",)
 
 
 OPERATIONS: dict[str, Operation] = {

@@ -127,7 +127,7 @@ class ModeUnroller:
 
     def _loop_vector(self, stream: Port, run: Execution, stage: int) -> Port:
         origin: YamlPath = ("graph", stage, "loop_vector")
-        site = make_site(f"{run.stage.name}/loop.{run.loop}/vector", "add_vector", origin=origin)
+        site = make_site(f"{run.stage.name}/loop.{run.loop}/vector", "add_vector", position=run.index, origin=origin)
         return self.builder.site(site, {"x": stream}, {"vector": f"stages.{run.stage.name}.loop_vector.{run.loop}"})
 
     def _skip(self, stream: Port, skip: Port, run: Execution, stage: int) -> Port:

@@ -62,7 +62,7 @@ def _unknown_port(graph: Graph) -> Iterator[str]:
         if data["kind"] != "flow":
             continue
         sender, receiver = OPERATIONS[graph.site(source).operation], OPERATIONS[graph.site(target).operation]
-        if data["source"] != sender.output or data["target"] not in receiver.inputs + receiver.optional:
+        if data["source"] not in sender.outputs or data["target"] not in receiver.inputs + receiver.optional:
             yield f"{source}.{data['source']} -> {target}.{data['target']}"
 
 
@@ -79,10 +79,31 @@ def _two_flows_into_one_port(graph: Graph) -> Iterator[str]:
 
 def _wrong_slots(graph: Graph) -> Iterator[str]:
     for site in _sites(graph):
-        bound, operation = set(graph.bindings(site.id)), OPERATIONS[site.operation]
-        missing, unknown = set(operation.slots) - bound, bound - set(operation.slots + operation.optional_slots)
-        yield from (f"{site.id}: no store for {slot}" for slot in sorted(missing))
-        yield from (f"{site.id}: no slot {slot}" for slot in sorted(unknown))
+        operation = OPERATIONS[site.operation]
+        for mode in sorted(graph.nx.nodes[site.id]["modes"]):
+            bound = set(graph.bindings(site.id, mode))
+            missing, unknown = set(operation.slots) - bound, bound - set(operation.slots + operation.optional_slots)
+            yield from (f"{site.id} in {mode}: no store for {slot}" for slot in sorted(missing))
+            yield from (f"{site.id} in {mode}: no slot {slot}" for slot in sorted(unknown))
+
+
+def _two_stores_in_one_slot(graph: Graph) -> Iterator[str]:
+    for site in _sites(graph):
+        seen: set[tuple[str, str]] = set()
+        for _, _, data in graph.nx.in_edges(site.id, data=True):
+            if data["kind"] == "binds":
+                for mode in data["modes"]:
+                    if (data["slot"], mode) in seen:
+                        yield f"{site.id}.{data['slot']} in {mode}"
+                    seen.add((data["slot"], mode))
+
+
+def _binding_that_is_not_the_modules(graph: Graph) -> Iterator[str]:
+    """The emitted call uses the module's own parameters; another binding would be planned and never run."""
+    for site in _sites(graph):
+        if site.module is not None:
+            bound = graph.bindings(site.id).items()
+            yield from (f"{site.id}.{slot} = {name}" for slot, name in bound if name != f"{site.module}.{slot}")
 
 
 def _wrong_ends(graph: Graph) -> Iterator[str]:
@@ -94,12 +115,12 @@ def _wrong_ends(graph: Graph) -> Iterator[str]:
             yield f"{data['kind']} {source} -> {target}"
 
 
-def _flow_outside_mode(graph: Graph) -> Iterator[str]:
+def _edge_outside_mode(graph: Graph) -> Iterator[str]:
     for source, target, data in graph.nx.edges(data=True):
-        if data["kind"] == "flow":
-            both = graph.nx.nodes[source]["modes"] & graph.nx.nodes[target]["modes"]
-            if not data["modes"] <= both:
-                yield f"{source} -> {target} in {sorted(data['modes'] - both)}"
+        ends = [graph.nx.nodes[end]["modes"] for end in (source, target) if "modes" in graph.nx.nodes[end]]
+        outside = data["modes"] - frozenset.intersection(*ends)
+        if outside:
+            yield f"{source} -> {target} in {sorted(outside)}"
 
 
 def _cycle(graph: Graph) -> Iterator[str]:
@@ -138,8 +159,10 @@ RULES: tuple[GraphRule, ...] = (
     GraphRule("G04", "a required input is missing", _missing_input),
     GraphRule("G05", "two flows enter one port in one mode", _two_flows_into_one_port),
     GraphRule("G06", "slots and stores do not agree", _wrong_slots),
-    GraphRule("G07", "a flow holds in a mode that an end does not run in", _flow_outside_mode),
+    GraphRule("G07", "an edge holds in a mode that an end does not run in", _edge_outside_mode),
     GraphRule("G08", "a mode has a cycle", _cycle),
     GraphRule("G09", "a mode needs exactly one loss", _no_single_loss),
     GraphRule("G10", "an output that nothing reads", _unread_output),
+    GraphRule("G11", "two stores in one slot in one mode", _two_stores_in_one_slot),
+    GraphRule("G12", "a binding that the site's module does not use", _binding_that_is_not_the_modules),
 )

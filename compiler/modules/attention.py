@@ -6,6 +6,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from ..constants import FLOAT32_EPS
 from .attention_kernel import causal_attention
 from .exclusive import exclude_own_value
 from .norm import rms_norm
@@ -24,7 +25,7 @@ class Attention(nn.Module):
         *,
         qk_norm: bool = True,
         gain: bool = True,
-        eps: float = 1.1920928955078125e-07,
+        eps: float = FLOAT32_EPS,
         dtype: torch.dtype = torch.float32,
     ) -> None:
         super().__init__()

@@ -5,22 +5,21 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from ..graph.executions import Execution, block_of, uses_value_embedding, uses_xsa
-from ..graph.model import Site
+from ..graph.executions import Execution
+from ..graph.model import Graph, Site
 from ..graph.verify import verify
 from ..plan import Plan, PlannedMode, PlannedStore, Position
 from ..spec import Spec
-from ..spec.architecture import Architecture
 from ..spec.quantization import Scheme
 from .bind import bind
 from .cost import measure_cost
 from .draft import Draft
-from .groups import count_uses
 from .modes import order_modes
 from .paths import expand_paths
 from .quantization import plan_quantization
 from .shapes import infer_shapes
 from .size import predict
+from .uses import count_uses
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,11 +35,20 @@ PASSES: tuple[Pass, ...] = (
     Pass("bind", bind),
     Pass("modes", order_modes),
     Pass("shapes", infer_shapes),
-    Pass("groups", count_uses),
+    Pass("uses", count_uses),
     Pass("quantization", plan_quantization),
     Pass("cost", measure_cost),
     Pass("size", predict),
 )
+
+
+# operation -> the feature that it is called in a plan
+FEATURES = {
+    "add_vector": "loop_vector",
+    "add_skip": "skip",
+    "residual_mix": "x0_mix",
+    "scale_values": "value_embedding",
+}
 
 
 def run_passes(spec: Spec, until: str | None = None) -> Draft:
@@ -82,8 +90,8 @@ def freeze(draft: Draft) -> Plan:
         for store in draft.graph.stores
     )
     modes = {name: _mode(draft, name) for name in draft.order}
-    receivers = {site.position for site in draft.graph.nodes(Site) if site.operation == "add_skip"}
-    positions = tuple(_position(draft.spec.architecture, run, run.index in receivers) for run in draft.executions)
+    features = _features(draft.graph)
+    positions = tuple(_position(run, features.get(run.index, {})) for run in draft.executions)
     return Plan(draft.spec, draft.graph, stores, positions, modes, draft.size)
 
 
@@ -94,20 +102,23 @@ def _mode(draft: Draft, name: str) -> PlannedMode:
     return PlannedMode(name, draft.order[name], tuple(positions), draft.costs[name])
 
 
-def _position(architecture: Architecture, run: Execution, skip: bool) -> Position:
-    block = block_of(architecture, run)
-    features = {
-        "loop_vector": run.stage.loop_vector is not None and run.step == 0,
-        "skip": skip,
-        "x0_mix": block.residual.x0_mix,
-        "value_embedding": uses_value_embedding(architecture, run),
-        "xsa": uses_xsa(architecture, run),
-    }
+def _features(graph: Graph) -> dict[int, dict[str, None]]:
+    """What acts at each position, read off its sites, so that the plan prints what the graph does."""
+    features: dict[int, dict[str, None]] = {}
+    for site in graph.nodes(Site):
+        if site.position is not None:
+            name = "xsa" if site.attribute("xsa") else FEATURES.get(site.operation)
+            if name is not None:
+                features.setdefault(site.position, {})[name] = None
+    return features
+
+
+def _position(run: Execution, features: dict[str, None]) -> Position:
     return Position(
         index=run.index,
         stage=run.stage.name,
         loop=run.loop,
         block=run.block_name,
         occurrence=run.occurrence,
-        features=tuple(name for name, on in features.items() if on),
+        features=tuple(features),
     )

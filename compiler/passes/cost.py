@@ -39,7 +39,7 @@ def _mode_cost(draft: Draft, mode: str) -> Cost:
     for site_id in draft.order[mode]:
         site = graph.site(site_id)
         inputs = {target: draft.widths[port.site] for target, port in graph.inputs(site_id, mode).items()}
-        slots = {slot: shapes[name] for slot, name in graph.bindings(site_id).items()}
+        slots = {slot: shapes[name] for slot, name in graph.bindings(site_id, mode).items()}
         context = SiteContext(site, inputs, draft.widths[site_id], slots, draft.spec.train.sequence_length)
         flops += _FLOPS.get(site.operation, _elementwise)(context)
         kept += _KEPT.get(site.operation, _keeps_nothing)(context)

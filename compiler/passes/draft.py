@@ -30,7 +30,7 @@ class Draft:
     graph: Graph | None = None  # bind
     order: Mapping[str, tuple[str, ...]] = field(default_factory=dict)  # modes: site ids in execution order
     widths: Mapping[str, int] = field(default_factory=dict)  # shapes: features of each site's output
-    uses: Mapping[str, StoreUse] = field(default_factory=dict)  # groups
+    uses: Mapping[str, StoreUse] = field(default_factory=dict)  # uses
     schemes: Mapping[str, Scheme] = field(default_factory=dict)  # quantization
     costs: Mapping[str, Cost] = field(default_factory=dict)  # cost: by mode
     size: SizeEstimate | None = None  # size

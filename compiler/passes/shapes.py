@@ -21,7 +21,7 @@ def infer_shapes(draft: Draft) -> Draft:
     for mode, order in draft.order.items():
         for site_id in order:
             inputs = {target: widths[port.site] for target, port in graph.inputs(site_id, mode).items()}
-            slots = {slot: shapes[name] for slot, name in graph.bindings(site_id).items()}
+            slots = {slot: shapes[name] for slot, name in graph.bindings(site_id, mode).items()}
             width = _width(graph, graph.site(site_id), inputs, slots)
             assert widths.setdefault(site_id, width) == width, f"{site_id} has two widths"
     return replace(draft, widths=widths)

@@ -22,6 +22,8 @@ def write_artifact(path: Path, contents: ArtifactContents, codec: Codec) -> Arti
     Raises:
         ArtifactError: contents that the format cannot hold, or a failure of the file system.
     """
+    if path.exists() and not path.is_file():
+        raise ArtifactError(f"{path}: is there and is no regular file; name a file for the artifact")
     whole, summary = build_artifact(contents, codec)
     try:
         write_atomically(path, [whole])

@@ -39,7 +39,9 @@ class Oracle:
         self.plan, self.mode = plan, mode
         self.graph: Graph = plan.graph
         self.site_stores = {
-            site: {slot: weights[name].clone().requires_grad_() for slot, name in self.graph.bindings(site).items()}
+            site: {
+                slot: weights[name].clone().requires_grad_() for slot, name in self.graph.bindings(site, mode).items()
+            }
             for site in plan.modes[mode].sites
         }
 
@@ -62,7 +64,7 @@ class Oracle:
         sums: dict[str, Tensor] = {}
         for site, slots in self.site_stores.items():
             for slot, value in slots.items():
-                store = self.graph.bindings(site)[slot]
+                store = self.graph.bindings(site, self.mode)[slot]
                 gradient = torch.zeros_like(value) if value.grad is None else value.grad
                 sums[store] = sums.get(store, torch.zeros_like(value, dtype=torch.float64)) + gradient.double()
         return sums

@@ -65,7 +65,7 @@ def _child(path: Path, parent: str) -> str:
 def _template(name: str) -> str:
     text = files(__package__).joinpath("templates", f"{name}.yaml").read_text(encoding="utf-8")
     installed = Path(str(files(schema.__name__))) / "spec-v1.json"
-    return text.replace("@SCHEMA@", installed.absolute().as_uri())
+    return text.replace("@SCHEMA@", installed.resolve().as_uri())
 
 
 def _name(path: Path) -> str:

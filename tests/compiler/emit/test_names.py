@@ -10,7 +10,7 @@ from support.small_specs import group, plan_of, small
 
 import loopspec.compiler.modules as sublayers
 from loopspec.compiler.emit.loader import build_module
-from loopspec.compiler.emit.names import SUBLAYERS, class_name, module_expression, value_names
+from loopspec.compiler.emit.names import SUBLAYERS, class_name, stored_expression, value_names
 
 NAMES = ("values", "x", "type", "keys", "items", "training", "h", "forward", "self", "tokens", "pop", "lambda", "x0")
 TOKENS = torch.tensor([[1, 2, 3, 4]])
@@ -95,14 +95,14 @@ def test_groups_and_stages_may_have_names_of_python_and_torch() -> None:
     ],
 )
 def test_expressions(path: str, expression: str) -> None:
-    assert module_expression(path) == expression
+    assert stored_expression(path) == expression
 
 
 @pytest.mark.parametrize("last", ["embedding", "rms_norm", "smear_gate"])
 def test_what_the_input_side_ends_with_is_x0(last: str) -> None:
     layers = [] if last == "embedding" else [{"kind": "smear_gate"}, {"kind": "rms_norm"}, {"kind": last}]
     plan = plan_of(small(model={"vocab_size": 11, "dim": 16, "input": layers}))
-    named = [site for site, name in value_names(plan, "full").items() if name == "x0"]
+    named = [port.site for port, name in value_names(plan, "full").items() if name == "x0"]
     assert len(named) == 1
     assert plan.graph.inputs("trunk/core.1#0/residual_mix", "full")["x0"].site == named[0]
 
@@ -113,7 +113,7 @@ def test_a_value_that_outlives_others_has_a_name_of_its_own() -> None:
         blocks={"core": group(4)},
         graph=[{"stage": "trunk", "blocks": "core", "skips": {"kind": "unet"}}],
     )
-    names = value_names(plan_of(plain), "full")
+    names = {port.site: name for port, name in value_names(plan_of(plain), "full").items()}
     assert names["input/embedding"] == "x0"
     assert names["trunk/core.0#0/mlp_add"] == "x_after_0"  # goes to position 3
     assert names["trunk/core.1#0/mlp_add"] == "x"  # goes to position 2, whose skip is the next to run

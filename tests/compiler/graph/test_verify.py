@@ -52,7 +52,7 @@ def add(graph: Graph, site_id: str, operation: str, *modes: str) -> None:
 
 def bind_a_state(graph: Graph) -> None:
     graph.nx.remove_edge("vector", "gate")
-    graph.nx.add_edge("average", "gate", key="binds:gate", kind="binds", slot="gate")
+    graph.nx.add_edge("average", "gate", key="binds:gate", kind="binds", slot="gate", modes=frozenset(MODES))
 
 
 def let_a_store_flow(graph: Graph) -> None:
@@ -91,7 +91,16 @@ def leave_a_slot_empty(graph: Graph) -> None:
 
 
 def fill_a_slot_that_is_not_there(graph: Graph) -> None:
-    graph.nx.add_edge("vector", "norm", key="binds:weight", kind="binds", slot="weight")
+    graph.nx.add_edge("vector", "norm", key="binds:weight", kind="binds", slot="weight", modes=frozenset(MODES))
+
+
+def fill_a_slot_twice(graph: Graph) -> None:
+    graph.nx.add_edge("table", "gate", key="binds:gate", kind="binds", slot="gate", modes=frozenset({"full"}))
+
+
+def bind_past_the_module(graph: Graph) -> None:
+    """The emitted call would use `smear_gate.gate`, whatever is bound here."""
+    graph.nx.nodes["gate"]["node"] = make_site("gate", "smear_gate", module="smear_gate")
 
 
 def flow_in_a_mode_that_does_not_run(graph: Graph) -> None:
@@ -142,13 +151,15 @@ BROKEN: tuple[tuple[str, Callable[[Graph], None], str], ...] = (
     ("G03", name_no_output, "gate.logits -> norm.x"),
     ("G04", take_an_input_away_in_one_mode, "loss.targets in single"),
     ("G05", give_two_inputs, "norm.x in"),
-    ("G06", leave_a_slot_empty, "gate: no store for gate"),
-    ("G06", fill_a_slot_that_is_not_there, "norm: no slot weight"),
+    ("G06", leave_a_slot_empty, "gate in full: no store for gate"),
+    ("G06", fill_a_slot_that_is_not_there, "norm in full: no slot weight"),
     ("G07", flow_in_a_mode_that_does_not_run, "gate -> norm in ['other']"),
     ("G08", make_a_cycle, "full"),
     ("G09", lose_twice, "full has 2"),
     ("G10", leave_an_output_unread, "aside in"),
     ("G10", write_in_one_mode_alone, "aside in single"),
+    ("G11", fill_a_slot_twice, "gate.gate in full"),
+    ("G12", bind_past_the_module, "gate.gate = vector"),
     ("G10", leave_an_output_unread_in_one_mode, "aside in single"),
 )
 

@@ -17,7 +17,7 @@ FILLS = {
     "bind": {"graph"},
     "modes": {"order"},
     "shapes": {"widths"},
-    "groups": {"uses"},
+    "uses": {"uses"},
     "quantization": {"schemes"},
     "cost": {"costs"},
     "size": {"size"},
@@ -94,7 +94,7 @@ def test_the_plan_says_where_features_land() -> None:
 
 
 def test_uses_count_sites_of_full_and_list_the_modes_that_read() -> None:
-    uses = draft_of(rich(), "groups").uses
+    uses = draft_of(rich(), "uses").uses
     every = ("full", "single", "two")
     assert (uses["blocks.core.0.attention.query"].sites, uses["blocks.core.0.attention.query"].modes) == (3, every)
     assert (uses["blocks.tail.0.mlp.up"].sites, uses["blocks.tail.0.mlp.up"].modes) == (1, every)
@@ -106,5 +106,5 @@ def test_uses_count_sites_of_full_and_list_the_modes_that_read() -> None:
 
 
 def test_a_block_that_never_runs_is_used_nowhere() -> None:
-    uses = draft_of(small(graph=[{"stage": "trunk", "blocks": "core", "path": [0]}]), "groups").uses
+    uses = draft_of(small(graph=[{"stage": "trunk", "blocks": "core", "path": [0]}]), "uses").uses
     assert (uses["blocks.core.1.mlp.up"].modes, uses["blocks.core.1.mlp.up"].sites) == ((), 0)
