@@ -45,12 +45,11 @@ def key_value_width(architecture: Architecture, block: Block) -> int:
 
 def value_embedding_width(architecture: Architecture) -> int:
     """Key-value width of the blocks that use the value embedding (the rules make sure that they agree)."""
-    groups = {stage.blocks for stage in architecture.stages if stage.value_embedding_at}
-    users = [
-        block
-        for name, blocks in architecture.blocks.items()
-        for block in blocks
-        if block.value_embedding or name in groups
+    users = [block for blocks in architecture.blocks.values() for block in blocks if block.value_embedding]
+    users += [
+        architecture.blocks[stage.blocks][stage.path[step]]
+        for stage in architecture.stages
+        for step in stage.value_embedding_at
     ]
     users = users or [blocks[0] for blocks in architecture.blocks.values()]
     return key_value_width(architecture, users[0])

@@ -31,15 +31,16 @@ class Mlp(nn.Module):
         hidden: int,
         activation: str = "relu_squared",
         *,
-        negative_slope: float = 0.5,
+        negative_slope: float | None = None,
         dtype: torch.dtype = torch.float32,
     ) -> None:
         super().__init__()
-        activations: dict[str, Callable[[Tensor], Tensor]] = {
-            "relu_squared": relu_squared,
-            "leaky_relu_squared": partial(leaky_relu_squared, negative_slope=negative_slope),
-        }
-        self.activation = activations[activation]
+        if activation == "leaky_relu_squared":
+            assert negative_slope is not None
+            self.activation: Callable[[Tensor], Tensor] = partial(leaky_relu_squared, negative_slope=negative_slope)
+        else:
+            assert activation == "relu_squared", activation
+            self.activation = relu_squared
         self.up = empty(hidden, dim, dtype=dtype)
         self.down = empty(dim, hidden, dtype=dtype)
 

@@ -2,123 +2,134 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from typing import Any
 
 from ..source.wording import quoted
 from ..spec.ranges import PathError, expand_numbers
 from .findings import Findings, YamlPath
+from .variants import Variant, group_variants
+
+HEADS: YamlPath = ("attention", "heads")
+KV_HEADS: YamlPath = ("attention", "kv_heads")
+ROPE_DIMS: YamlPath = ("attention", "rope", "dims")
+NORM_SCALE: YamlPath = ("residual", "norm_scale")
 
 
 def check_blocks(findings: Findings) -> None:
-    """Head splits, RoPE dims, MLP widths, overrides and norm indices of every group."""
+    """Head splits, RoPE dims, MLP widths and norm indices of every block as it will be, and the overrides themselves.
+
+    A problem that several blocks share is reported once.
+    """
     for name, group in findings.blocks().items():
-        for path, part in _variants(name, group):
-            _check_attention(findings, path, _laid_over(group["attention"], part.get("attention", {})))
-            _check_mlp(findings, path, group["mlp"] | part.get("mlp", {}))
-            _check_norm_scale(findings, path, group["count"], part.get("residual", {}))
+        for block in dict.fromkeys(group_variants(name, group)):
+            _check_attention(findings, block)
+            _check_mlp(findings, block)
+        _check_norm_indices(findings, ("blocks", name), group["count"], group["residual"]["norm_scale"])
         for index, override in enumerate(group["overrides"]):
-            _check_override_blocks(
-                findings, ("blocks", name, "overrides", index, "blocks"), override, name, group["count"]
-            )
+            path: YamlPath = ("blocks", name, "overrides", index)
+            _check_override_indices(findings, path, override.get("residual", {}).get("norm_scale"))
+            _check_override_blocks(findings, (*path, "blocks"), override, name, group["count"])
 
 
-def _variants(name: str, group: dict[str, Any]) -> Iterator[tuple[YamlPath, dict[str, Any]]]:
-    """The group itself, then each of its overrides, with where it stands."""
-    yield ("blocks", name), group
-    for index, override in enumerate(group["overrides"]):
-        yield ("blocks", name, "overrides", index), override
-
-
-def _laid_over(base: dict[str, Any], change: dict[str, Any]) -> dict[str, Any]:
-    """An override's keys over the group's, with `rope` merged key by key as the spec is built."""
-    rope, changed = base["rope"], change.get("rope", {})
-    return base | change | {"rope": None if changed is None else rope if not changed else (rope or {}) | changed}
-
-
-def _check_attention(findings: Findings, path: YamlPath, attention: dict[str, Any]) -> None:
-    dim, heads, kv_heads = findings.plain["model"]["dim"], attention["heads"], attention["kv_heads"]
+def _check_attention(findings: Findings, block: Variant) -> None:
+    attention, dim = block.plain["attention"], findings.plain["model"]["dim"]
+    heads, kv_heads = attention["heads"], attention["kv_heads"]
     if dim % heads:
         near = _nearest_divisor(dim, heads)
-        findings.error(
+        findings.error_once(
             "LS101",
-            (*path, "attention", "heads"),
+            block.place(HEADS),
             f"model.dim {dim} does not split into {heads} heads",
             f"use {near} heads, or a width that is a multiple of {heads}",
             related=findings.related(("model", "dim"), "the width"),
         )
     if heads % kv_heads:
-        findings.error(
+        findings.error_once(
             "LS102",
-            (*path, "attention", "kv_heads"),
+            block.place(KV_HEADS, HEADS),
             f"{heads} query heads do not split over {kv_heads} key-value heads",
             f"use kv_heads: {_nearest_divisor(heads, kv_heads)}",
         )
-    if dim % heads == 0:
-        _check_rope(findings, (*path, "attention", "rope"), attention["rope"], dim // heads)
+    if dim % heads == 0 and attention["rope"] is not None:
+        _check_rope(findings, block, attention["rope"], dim // heads)
 
 
-def _check_rope(findings: Findings, path: YamlPath, rope: dict[str, Any] | None, width: int) -> None:
-    if rope is None:
-        return
+def _check_rope(findings: Findings, block: Variant, rope: dict[str, Any], width: int) -> None:
     dims, most = rope.get("dims") or width, width - width % 2
     if dims > width:
         message = f"{dims} rotary dims do not fit into heads of width {width}"
-        findings.error("LS103", (*path, "dims"), message, f"use at most {most}")
+        findings.error_once("LS103", block.place(ROPE_DIMS, HEADS), message, f"use at most {most}")
     elif dims % 2:
         message = f"{dims} rotary dims: they rotate in pairs, so their number is even"
-        findings.error("LS103", (*path, "dims"), message, f"set rope.dims to {max(2, dims - 1)}")
+        findings.error_once("LS103", block.place(ROPE_DIMS, HEADS), message, f"set rope.dims to {max(2, dims - 1)}")
     elif rope.get("ntk_reference") is not None and dims == 2:
-        findings.error(
+        findings.error_once(
             "LS103",
-            (*path, "dims"),
+            block.place(ROPE_DIMS, (*ROPE_DIMS[:-1], "ntk_reference"), HEADS),
             "2 rotary dims leave the exponent dims / (dims - 2) of the NTK rule undefined",
             "use at least 4 dims, or ntk_reference: null",
         )
 
 
-def _check_mlp(findings: Findings, path: YamlPath, mlp: dict[str, Any]) -> None:
+def _check_mlp(findings: Findings, block: Variant) -> None:
+    mlp = block.plain["mlp"]
     if (mlp["ratio"] is None) == (mlp["hidden"] is None):
         neither = mlp["ratio"] is None
         problem = "neither ratio nor hidden" if neither else "both ratio and hidden"
         hint = "give one of the two" if neither else "keep one and set the other to null"
-        findings.error("LS104", (*path, "mlp"), f"the MLP has {problem}", hint, key=True)
+        place = block.place(("mlp", "ratio"), ("mlp", "hidden"))
+        findings.error_once("LS104", place[:-1], f"the MLP has {problem}", hint, key=True)
     elif mlp["ratio"] is not None and int(mlp["ratio"] * findings.plain["model"]["dim"]) < 1:
-        findings.error(
-            "LS104", (*path, "mlp", "ratio"), "the MLP's hidden width rounds down to 0", "use a larger ratio, or hidden"
+        findings.error_once(
+            "LS104",
+            block.place(("mlp", "ratio")),
+            "the MLP's hidden width rounds down to 0",
+            "use a larger ratio, or hidden",
         )
     if mlp["negative_slope"] is not None and mlp["activation"] != "leaky_relu_squared":
-        findings.error(
+        place = block.place(("mlp", "negative_slope"), ("mlp", "activation"))
+        left_over = place[-1] == "activation"
+        what = "the slope set before this override" if left_over else "negative_slope"
+        findings.error_once(
             "LS105",
-            (*path, "mlp", "negative_slope"),
-            f"negative_slope has no effect on {mlp['activation']}",
-            "remove it, or use activation: leaky_relu_squared",
+            place,
+            f"{what} has no effect on {mlp['activation']}",
+            f"{'add negative_slope: null' if left_over else 'remove it'}, or use activation: leaky_relu_squared",
             key=True,
         )
 
 
-def _check_norm_scale(findings: Findings, path: YamlPath, count: int, residual: dict[str, Any]) -> None:
-    scale = residual.get("norm_scale")
+def _check_norm_indices(findings: Findings, path: YamlPath, count: int, scale: dict[str, Any] | None) -> None:
     if scale is None:
         return
-    indices = scale.get("indices")
-    path = (*path, "residual", "norm_scale")
+    indices, path = scale.get("indices"), (*path, *NORM_SCALE, "indices")
     if scale["index"] != "explicit":
-        if indices is not None:
-            findings.error(
-                "LS106",
-                (*path, "indices"),
-                f"indices have no effect on index: {scale['index']}",
-                "remove them, or use index: explicit",
-                key=True,
-            )
+        _check_useless_indices(findings, path, scale, "remove them, or use index: explicit")
     elif indices is None or len(indices) != count:
         findings.error(
             "LS106",
-            (*path, "indices"),
+            path,
             f"index: explicit needs {count} indices, one for each block; there are {len(indices or [])}",
             "list one index for each block of the group",
         )
+
+
+def _check_override_indices(findings: Findings, path: YamlPath, scale: dict[str, Any] | None) -> None:
+    """The list counts the group's blocks, so that an override has no use for it."""
+    if scale is None:
+        return
+    if scale["index"] == "explicit":
+        message = "index: explicit in an override: its list of indices belongs to the whole group"
+        hint = "set it on the group, with one index for each block"
+        findings.error("LS106", (*path, *NORM_SCALE, "index"), message, hint)
+    else:
+        hint = "remove them: the list of indices belongs to the whole group"
+        _check_useless_indices(findings, (*path, *NORM_SCALE, "indices"), scale, hint)
+
+
+def _check_useless_indices(findings: Findings, path: YamlPath, scale: dict[str, Any], hint: str) -> None:
+    if scale.get("indices") is not None:
+        findings.error("LS106", path, f"indices have no effect on index: {scale['index']}", hint, key=True)
 
 
 def _check_override_blocks(findings: Findings, path: YamlPath, override: dict[str, Any], name: str, count: int) -> None:

@@ -52,6 +52,23 @@ class Findings:
         span = span_at(self.root, path, key=key)
         self.diagnostics.append(Diagnostic(code, Severity.ERROR, span, message, hint, related))
 
+    def error_once(
+        self,
+        code: str,
+        path: YamlPath,
+        message: str,
+        hint: str,
+        *,
+        key: bool = False,
+        related: tuple[Related, ...] = (),
+    ) -> None:
+        """Like `error`, unless the very same is reported already: for what several blocks share."""
+        if not any(
+            (item.code, item.message) == (code, message) and item.span == span_at(self.root, path, key=key)
+            for item in self.diagnostics
+        ):
+            self.error(code, path, message, hint, key=key, related=related)
+
     def warning(self, code: str, path: YamlPath, message: str, hint: str, *, key: bool = False) -> None:
         """Reports a warning, likewise."""
         self.diagnostics.append(Diagnostic(code, Severity.WARNING, span_at(self.root, path, key=key), message, hint))

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from math import prod
+
 from ..passes.draft import Draft
 from ..passes.quantization import first_rule, matches
+from ..spec.architecture import Init
 from .findings import Findings, YamlPath
 
 
@@ -25,14 +28,49 @@ def check_quantization(findings: Findings, draft: Draft) -> None:
         )
     missing = [store.name for store in draft.graph.stores if store.name not in draft.schemes]
     if missing:
-        more = f" and {len(missing) - 3} more" if len(missing) > 3 else ""
         findings.error(
             "LS302",
             ("quantization", "rules"),
-            f"no rule takes {', '.join(missing[:3])}{more}",
+            f"no rule takes {_listed(missing)}",
             "end the list with a rule without conditions, such as {scheme: {kind: float16}}",
             key=True,
         )
+
+
+def check_deviations(findings: Findings, draft: Draft) -> None:
+    """A grid that ends at k standard deviations needs rows that have some, far enough from their mean."""
+    assert draft.graph is not None
+    policy = draft.spec.quantization
+    for index, rule in enumerate(policy.rules):
+        clip = rule.scheme.clip
+        if clip is None or clip.kind != "std":
+            continue
+        taken = [store for store in draft.graph.stores if first_rule(policy, store) == index]
+        path: YamlPath = ("quantization", "rules", index, "scheme", "clip")
+        single = [store.name for store in taken if _row_elements(store.shape) == 1]
+        if single:
+            message = f"a std clip takes {_listed(single)}: rows of one element, which have no standard deviation"
+            hint = "take them by an earlier rule as float16, or with clip: {kind: absmax}"
+            findings.error("LS303", path, message, hint)
+        level = [store.name for store in taken if store.name not in single and _starts_level(store.init)]
+        if level:
+            message = f"a std clip takes {_listed(level)}, which start as a constant other than 0"
+            hint = "take them by an earlier rule as float16, or with clip: {kind: absmax}"
+            findings.warning("LS304", path, message, hint)
+
+
+def _row_elements(shape: tuple[int, ...]) -> int:
+    """Length of a row: all but the first dimension; scalars and vectors are one row."""
+    return prod(shape[1:] if len(shape) > 1 else shape)
+
+
+def _starts_level(init: Init) -> bool:
+    """Whether rows start with a mean that no multiple of their deviation reaches."""
+    return init.kind == "identity_mix" or (init.kind == "constant" and init.value != 0)
+
+
+def _listed(names: list[str]) -> str:
+    return ", ".join(names[:3]) + (f" and {len(names) - 3} more" if len(names) > 3 else "")
 
 
 def check_budget(findings: Findings, draft: Draft) -> None:

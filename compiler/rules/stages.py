@@ -7,8 +7,13 @@ from typing import Any
 from ..source.wording import did_you_mean, quoted
 from ..spec.ranges import MAX_POSITIONS, PathError, expand_numbers, expand_path
 from .findings import Findings, YamlPath
+from .variants import Variant, group_variants
 
 MAX_STORED_BLOCKS = 2048
+UNPLACED = frozenset({"LS107", "LS111", "LS112", "LS114", "LS116"})
+
+User = tuple[YamlPath, Variant]
+"""Where a feature is asked for, and a block that has it there."""
 
 
 def check_stages(findings: Findings) -> None:
@@ -132,8 +137,11 @@ def _check_place(findings: Findings, path: YamlPath, stage: dict[str, Any], step
 def _check_both(findings: Findings, path: YamlPath, stage: dict[str, Any], placed: dict[int, int]) -> None:
     """A feature belongs to a block or to positions, never to both."""
     feature = str(path[-1])
-    group = findings.blocks()[stage["blocks"]]
-    flags = _block_flags(group, feature)
+    blocks = group_variants(stage["blocks"], findings.blocks()[stage["blocks"]])
+    flags = [
+        block.plain["value_embedding"] if feature == "value_embedding" else block.plain["attention"]["xsa"]
+        for block in blocks
+    ]
     both = [place for place, block in placed.items() if block < len(flags) and flags[block]]
     if both:
         findings.error(
@@ -144,28 +152,9 @@ def _check_both(findings: Findings, path: YamlPath, stage: dict[str, Any], place
         )
 
 
-def _block_flags(group: dict[str, Any], feature: str) -> list[bool]:
-    """Whether each block of a group has the feature, overrides applied."""
-
-    def flag(part: dict[str, Any]) -> bool | None:
-        return part.get("value_embedding") if feature == "value_embedding" else part.get("attention", {}).get("xsa")
-
-    flags = [bool(flag(group))] * group["count"]
-    for override in group["overrides"]:
-        value = flag(override)
-        try:
-            numbers = expand_numbers(override["blocks"])
-        except PathError:
-            continue  # reported by the rules of the group
-        for block in numbers:
-            if value is not None and block < len(flags):
-                flags[block] = value
-    return flags
-
-
 def check_value_embedding(findings: Findings) -> None:
     """LS12x: the value embedding is declared where it is used, used where it is declared, and of one width."""
-    users = list(_value_embedding_users(findings))
+    users = [*_flagged_blocks(findings), *_placed_blocks(findings)]
     declared = findings.plain["model"]["value_embedding"] is not None
     if users and not declared:
         findings.error(
@@ -174,7 +163,8 @@ def check_value_embedding(findings: Findings) -> None:
             "a value embedding is used, but the model has none",
             "add model.value_embedding: {dim: 128}",
         )
-    if declared and not users:
+    unplaced = any(item.code in UNPLACED for item in findings.diagnostics)  # then its users are not all known
+    if declared and not users and not unplaced:
         findings.error(
             "LS501",
             ("model", "value_embedding"),
@@ -182,29 +172,48 @@ def check_value_embedding(findings: Findings) -> None:
             "set value_embedding: true on blocks, or place it on positions; or remove it",
             key=True,
         )
+    if declared:
+        _check_one_width(findings, users)
+
+
+def _check_one_width(findings: Findings, users: list[User]) -> None:
     dim = findings.plain["model"]["dim"]
-    widths = {kv * (dim // heads): path for path, heads, kv in reversed(users) if dim % heads == 0}
-    if declared and len(widths) > 1:
-        path = next(iter(widths.values()))
+    widths: dict[int, User] = {}
+    for path, block in reversed(users):
+        heads, kv_heads = block.plain["attention"]["heads"], block.plain["attention"]["kv_heads"]
+        if dim % heads == 0:
+            widths[kv_heads * (dim // heads)] = (path, block)
+    if len(widths) > 1:
+        width, (path, block) = next(iter(widths.items()))
         findings.error(
             "LS121",
             path,
             f"the value embedding meets key-value widths {', '.join(map(str, sorted(widths)))}",
             "its users need one width (kv_heads * dim / heads)",
+            related=findings.related(
+                block.place(("attention", "kv_heads"), ("attention", "heads")), f"width {width} comes from here"
+            ),
         )
 
 
-def _value_embedding_users(findings: Findings) -> list[tuple[YamlPath, int, int]]:
-    users: list[tuple[YamlPath, int, int]] = []
-    for name, group in findings.blocks().items():
-        parts: list[tuple[YamlPath, dict[str, Any]]] = [(("blocks", name), group)]
-        parts += [(("blocks", name, "overrides", index), part) for index, part in enumerate(group["overrides"])]
-        for path, part in parts:
-            if part.get("value_embedding"):
-                attention = group["attention"] | part.get("attention", {})
-                users.append(((*path, "value_embedding"), attention["heads"], attention["kv_heads"]))
+def _flagged_blocks(findings: Findings) -> list[User]:
+    blocks = [block for name, group in findings.blocks().items() for block in group_variants(name, group)]
+    return [(block.place(("value_embedding",)), block) for block in blocks if block.plain["value_embedding"]]
+
+
+def _placed_blocks(findings: Findings) -> list[User]:
+    users: list[User] = []
     for index, stage in enumerate(findings.stages()):
-        if "value_embedding" in stage["place"] and stage["blocks"] in findings.blocks():
-            attention = findings.blocks()[stage["blocks"]]["attention"]
-            users.append((("graph", index, "place", "value_embedding"), attention["heads"], attention["kv_heads"]))
+        group = findings.blocks().get(stage["blocks"])
+        if "value_embedding" not in stage["place"] or group is None:
+            continue
+        try:
+            steps = expand_path(stage["path"], group["count"])
+            places = expand_numbers(stage["place"]["value_embedding"])
+        except PathError:
+            continue  # LS112 has said it
+        blocks = group_variants(stage["blocks"], group)
+        path: YamlPath = ("graph", index, "place", "value_embedding")
+        placed = [steps[place] for place in places if place < len(steps)]
+        users += [(path, blocks[block]) for block in placed if block < len(blocks)]
     return users

@@ -67,6 +67,8 @@ TITLES: dict[str, str] = {
     # LS3xx: quantization
     "LS301": "a quantization rule without effect",
     "LS302": "a store without a quantization rule",
+    "LS303": "a std clip on rows of one element",
+    "LS304": "a std clip on rows that start as a constant",
     # LS4xx: the budget
     "LS401": "a model that does not fit the budget",
     "LS402": "a model that may not fit the budget",
@@ -82,6 +84,7 @@ TITLES: dict[str, str] = {
     "LS513": "a stride beyond the window",
     "LS514": "a setting of a head that does not exist",
     "LS515": "an NTK rule that never acts",
+    "LS516": "a tokenizer that cannot be trained",
 }
 
 

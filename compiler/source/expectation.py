@@ -11,6 +11,8 @@ from .nodes import Sequence as SequenceNode
 from .span import Span
 
 KEY = "expect"
+NEVER_EXPECTED = frozenset({"LS302", "LS303"})
+"""Problems that fail though a spec expects them: its artifact could be written only otherwise than it says, or not."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,8 +33,11 @@ def expected_codes(root: Mapping) -> tuple[Expected, ...]:
 
 
 def apply_expectations(diagnostics: Iterable[Diagnostic], expected: Sequence[Expected]) -> list[Diagnostic]:
-    """The diagnostics with the expected ones marked, and LS030 for each expected code that did not come."""
-    codes = {item.code for item in expected}
+    """The diagnostics with the expected ones marked, and LS030 for each expected code that did not come.
+
+    Those of `NEVER_EXPECTED` stay as they are.
+    """
+    codes = {item.code for item in expected} - NEVER_EXPECTED
     marked = [replace(item, expected=True) if item.code in codes else item for item in diagnostics]
     came = {item.code for item in marked}
     return marked + [_did_not_come(item) for item in expected if item.code not in came]

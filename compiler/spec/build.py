@@ -24,8 +24,10 @@ from .architecture import (
     Stage,
     ValueEmbedding,
 )
+from .overrides import merged_blocks
 from .quantization import Clip, Codec, Match, Quantization, Rule, Scheme
 from .ranges import expand_numbers, expand_path
+from .resolve_blocks import resolve_blocks
 from .train import (
     Average,
     Data,
@@ -43,7 +45,12 @@ Plain = dict[str, Any]
 
 
 def build_spec(plain: Plain) -> Spec:
-    """Builds the Spec of a document that has passed schema and rules. Raises PathError for a path without meaning."""
+    """Builds the Spec of a document that has passed schema and rules; its `plain` has every block's defaults too.
+
+    Raises:
+        PathError: a path or range without meaning.
+    """
+    plain = resolve_blocks(plain)
     return Spec(
         name=plain["name"],
         about=plain["about"],
@@ -72,20 +79,7 @@ def build_architecture(plain: Plain) -> Architecture:
 
 def group_blocks(group: Plain) -> tuple[Block, ...]:
     """The group's blocks with its overrides applied, in order."""
-    blocks = []
-    for index in range(group["count"]):
-        merged = group
-        for override in group["overrides"]:
-            if index in expand_numbers(override["blocks"]):
-                merged = _merge(merged, {key: value for key, value in override.items() if key != "blocks"})
-        blocks.append(_block(merged))
-    return tuple(blocks)
-
-
-def _merge(base: Any, change: Any) -> Any:  # noqa: ANN401 - plain YAML values
-    if isinstance(base, dict) and isinstance(change, dict):
-        return base | {key: _merge(base.get(key), value) for key, value in change.items()}
-    return change
+    return tuple(_block(block.plain) for block in merged_blocks(group))
 
 
 def _init(plain: Plain) -> Init:
@@ -130,9 +124,7 @@ def _block(plain: Plain) -> Block:
 
 
 def _rope(plain: Plain) -> Rope:
-    return Rope(
-        dims=plain.get("dims"), base=float(plain.get("base", 10000.0)), ntk_reference=plain.get("ntk_reference")
-    )
+    return Rope(dims=plain["dims"], base=float(plain["base"]), ntk_reference=plain["ntk_reference"])
 
 
 def _norm_scale(plain: Plain) -> NormScale:

@@ -9,6 +9,7 @@ import numpy as np
 
 from .byte_table import ByteTable, assert_bytes_match
 from .corpus import Corpus, Document
+from .errors import ShardError
 from .events import DataEvent
 from .shards import expand_shards, read_shard
 from .token_stream import TokenStream
@@ -46,36 +47,59 @@ class TokenData:
     events: tuple[DataEvent, ...]
 
 
+@dataclass(frozen=True, slots=True, eq=False)
+class ValidationData:
+    """The validation split alone: what a score needs. See `TokenData` for the fields of the same sense.
+
+    Attributes:
+        tokens: (n + 1,): the first only precedes, the other n are targets.
+        bytes: of text that the n targets stand for.
+    """
+
+    tokens: TokenArray
+    bytes: int
+    byte_table: ByteTable
+    sha256: str
+    description: str
+
+
 def from_corpus(corpus: Corpus, tokenizer: Tokenizer, vocab_size: int | None = None) -> TokenData:
     """Tokenize a corpus: documents in order, a beginning-of-document token before each.
 
     Raises:
         ByteAccountingError: some document's tokens do not stand for exactly its bytes.
     """
-    table = ByteTable.from_tokenizer(tokenizer, vocab_size)
-    train = _tokenize(corpus.train, tokenizer, table)
-    validation = _tokenize(corpus.validation, tokenizer, table)
-    text = "".join(document.text for document in corpus.validation).encode()
-    events = tuple(
-        DataEvent("corpus_skipped", f"not in the corpus: {count} files ({reason})")
-        for reason, count in sorted(corpus.skipped_counts.items())
-    )
+    validation = validation_from_corpus(corpus, tokenizer, vocab_size)
+    train = _tokenize(corpus.train, tokenizer, validation.byte_table)
+    skipped = sorted(corpus.skipped_counts.items())
+    listed = ", ".join(f"{count} {reason}" for reason, count in skipped)
+    message = f"left out of the corpus: {sum(count for _, count in skipped)} files ({listed})"
+    events = (DataEvent("corpus_skipped", message),) if skipped else ()
     description = (
         f"embedded corpus {corpus.sha256[:12]}: {len(corpus.train)} files, {len(train)} tokens to train on; "
-        f"{len(corpus.validation)} files, {len(validation)} tokens, {len(text)} bytes to validate on"
+        f"{validation.description}"
     )
     return TokenData(
         train=TokenStream([train]),
-        validation=validation,
-        validation_bytes=len(text),
-        validation_text=text,
-        byte_table=table,
+        validation=validation.tokens,
+        validation_bytes=validation.bytes,
+        validation_text="".join(document.text for document in corpus.validation).encode(),
+        byte_table=validation.byte_table,
         tokenizer=tokenizer,
         corpus_sha256=corpus.sha256,
-        validation_sha256=tokens_sha256(validation),
+        validation_sha256=validation.sha256,
         description=description,
         events=events,
     )
+
+
+def validation_from_corpus(corpus: Corpus, tokenizer: Tokenizer, vocab_size: int | None = None) -> ValidationData:
+    """Tokenize the validation documents of a corpus only; raises as `from_corpus`."""
+    table = ByteTable.from_tokenizer(tokenizer, vocab_size)
+    tokens = _tokenize(corpus.validation, tokenizer, table)
+    size = sum(len(document.text.encode()) for document in corpus.validation)
+    description = f"{len(corpus.validation)} files, {len(tokens)} tokens, {size} bytes to validate on"
+    return ValidationData(tokens, size, table, tokens_sha256(tokens), description)
 
 
 def from_shards(
@@ -86,31 +110,42 @@ def from_shards(
     `vocab_size`: the model's, if it is larger than the tokenizer's; a token beyond both is an error.
 
     Raises:
-        ShardError: see `read_shard` and `expand_shards`.
+        ShardError: see `read_shard`, `expand_shards` and `validation_from_shards`.
     """
-    table = ByteTable.from_tokenizer(tokenizer, vocab_size, dummy_prefix=True)
-    limit = len(table.base_bytes)
+    validation = validation_from_shards(validation_pattern, tokenizer, vocab_size)
+    limit = len(validation.byte_table.base_bytes)
     train = TokenStream([read_shard(path, limit) for path in expand_shards(train_pattern)])
-    validation = np.concatenate([read_shard(path, limit) for path in expand_shards(validation_pattern)])
-    text, events = _decode(validation, table)
-    total = table.total(validation)
-    description = (
-        f"shards {train_pattern}: {len(train)} tokens to train on; {validation_pattern}: {len(validation)} tokens, "
-        f"{total} bytes to validate on"
-    )
-    digest = tokens_sha256(validation)
+    text, events = _decode(validation.tokens, validation.byte_table)
     return TokenData(
         train=train,
-        validation=validation,
-        validation_bytes=total,
+        validation=validation.tokens,
+        validation_bytes=validation.bytes,
         validation_text=text,
-        byte_table=table,
+        byte_table=validation.byte_table,
         tokenizer=tokenizer,
-        corpus_sha256=digest,
-        validation_sha256=digest,
-        description=description,
+        corpus_sha256=validation.sha256,
+        validation_sha256=validation.sha256,
+        description=f"shards {train_pattern}: {len(train)} tokens to train on; {validation.description}",
         events=events,
     )
+
+
+def validation_from_shards(pattern: str, tokenizer: Tokenizer, vocab_size: int | None = None) -> ValidationData:
+    """Read the validation shards only; `vocab_size` as for `from_shards`.
+
+    Raises:
+        ShardError: see `read_shard` and `expand_shards`; or nothing in the shards can be scored.
+    """
+    table = ByteTable.from_tokenizer(tokenizer, vocab_size, dummy_prefix=True)
+    tokens = np.concatenate([read_shard(path, len(table.base_bytes)) for path in expand_shards(pattern)])
+    size = table.total(tokens)
+    if size < 1:
+        raise ShardError(
+            f"{pattern}: nothing to score: {len(tokens)} tokens, of which the first only precedes, stand for {size} "
+            "bytes of text; give validation shards with more text"
+        )
+    description = f"{pattern}: {len(tokens)} tokens, {size} bytes to validate on"
+    return ValidationData(tokens, size, table, tokens_sha256(tokens), description)
 
 
 def tokens_sha256(tokens: TokenArray) -> str:

@@ -13,7 +13,7 @@ from torch.nn import functional
 
 from ..data.byte_table import ByteTable
 from ..data.tokenizer import TokenArray
-from .windows import Window, sliding_windows
+from .windows import Window, check_windows, sliding_windows
 
 Progress = Callable[[int, int], None]
 
@@ -39,9 +39,15 @@ class ScoreSettings:
     mode: str = "full"
 
     def __post_init__(self) -> None:
-        """Raise ScoreError for an empty batch; window length and stride are checked by `sliding_windows`."""
+        """Raise ScoreError for an empty batch, or windows that do not fit together."""
         if self.batch_windows < 1:
             raise ScoreError(f"batch_windows = {self.batch_windows}: must be at least 1")
+        try:
+            check_windows(self.sequence_length, self.stride)
+        except ValueError as error:
+            raise ScoreError(
+                f"{error}; a stride reaches from 1 to the window's {self.sequence_length} tokens"
+            ) from error
 
 
 @dataclass(frozen=True, slots=True)

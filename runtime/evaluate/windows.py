@@ -21,6 +21,12 @@ class Window:
         return self.length - self.score_from
 
 
+def check_windows(length: int, stride: int) -> None:
+    """Raises ValueError where windows of this length cannot have this stride."""
+    if length < 1 or not 1 <= stride <= length:
+        raise ValueError(f"window length {length} and stride {stride}: 1 <= stride <= length is needed")
+
+
 def sliding_windows(targets: int, length: int, stride: int) -> list[Window]:
     """Windows over `targets` targets at starts 0, stride, 2 * stride, ...
 
@@ -31,8 +37,7 @@ def sliding_windows(targets: int, length: int, stride: int) -> list[Window]:
     Raises:
         ValueError: `length` is not positive, or `stride` not within 1 and `length`.
     """
-    if length < 1 or not 1 <= stride <= length:
-        raise ValueError(f"window length {length} and stride {stride}: 1 <= stride <= length is needed")
+    check_windows(length, stride)
     if targets <= length:
         return [Window(0, targets, 0)] if targets > 0 else []
     windows = [Window(0, length, 0)]

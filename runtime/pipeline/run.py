@@ -25,7 +25,9 @@ from .packing import pack
 from .prepare import prepare_data, training_text
 from .report import Report, size_record
 from .scoring import score_weights
-from .training import Trained, train, write_plan_files
+from .training import Trained, train
+
+PRINTED = 200  # characters of unexpected output that an error shows
 
 
 @dataclass(slots=True)
@@ -49,8 +51,6 @@ def train_phases(
 ) -> tuple[TokenData, Trained]:
     """Data and training; leaves spec, plan, source, metrics and checkpoints in the folder."""
     note = phases.console.note
-    if not resume:
-        write_plan_files(plan, folder)
     note(f"run folder {folder.path}")
     with phases.phase("data", "data"):
         data = prepare_data(plan, note)
@@ -64,13 +64,13 @@ def train_phases(
 
 def finish_run(plan: Plan, folder: RunFolder, data: TokenData, trained: Trained, phases: Phases) -> Report:
     """Everything after training: float scores, the artifact and its own score, yardsticks, report.json."""
-    averaged = trained.averaged if plan.spec.train.average is not None else None
+    averaged = trained.averaged
     with phases.phase("float scores", "scoring the float weights"):
         counter = phases.console.counter
         stop = score_weights(plan, trained.module, trained.last, data, counter("at stop"))
         average = None if averaged is None else score_weights(plan, trained.module, averaged, data, counter("averaged"))
     with phases.phase("packing", "packing"):
-        summary = pack(plan, trained.averaged, data.tokenizer, provenance(data), folder.artifact)
+        summary = pack(plan, trained.weights, data.tokenizer, provenance(data), folder.artifact)
     phases.console.note(f"{folder.artifact}: {summary.bytes:,} bytes, sha256 {summary.sha256}")
     with phases.phase("artifact score", "scoring the artifact in a fresh process"):
         scored = score_in_fresh_process(folder.artifact, trained.device)
@@ -87,7 +87,8 @@ def finish_run(plan: Plan, folder: RunFolder, data: TokenData, trained: Trained,
             "artifact": scored["bits_per_byte"],
         },
         yardsticks=yardsticks,
-        seconds=phases.seconds,
+        # of the whole training: this process may have resumed it, or found it finished
+        seconds={**phases.seconds, "training": trained.result.seconds},
         training=asdict(trained.result),
         artifact={"path": str(folder.artifact), "sha256": summary.sha256},
     )
@@ -104,10 +105,11 @@ def score_in_fresh_process(artifact: Path, device: str) -> dict[str, Any]:
     """`loopspec eval ARTIFACT --format json` in a new interpreter, so that nothing but the file can matter.
 
     Raises:
-        ArtifactError: the other process failed; it has said why.
+        ArtifactError: the other process failed, and has said why, or printed something else than a score.
     """
     command = [
         sys.executable,
+        "-P",  # a json.py where the user happens to stand is not ours to import
         "-m",
         "loopspec.runtime.cli",
         "eval",
@@ -117,11 +119,25 @@ def score_in_fresh_process(artifact: Path, device: str) -> dict[str, Any]:
         "--format",
         "json",
     ]
-    done = subprocess.run(command, stdout=subprocess.PIPE, text=True, check=False)
+    done = subprocess.run(command, stdout=subprocess.PIPE, encoding="utf-8", errors="replace", check=False)
     if done.returncode != 0:
         raise ArtifactError(f"{artifact}: scoring it in a fresh process failed (exit code {done.returncode})")
-    scored: dict[str, Any] = json.loads(done.stdout)
-    return scored
+    return _scored(artifact, done.stdout)
+
+
+def _scored(artifact: Path, printed: str) -> dict[str, Any]:
+    """What the other process printed, as a record."""
+    fault = ArtifactError(
+        f"{artifact}: scoring it in a fresh process printed no score but {printed[:PRINTED]!r}; "
+        f"see what {sys.executable} prints when it starts (a sitecustomize?)"
+    )
+    try:
+        record = json.loads(printed)
+    except ValueError as error:
+        raise fault from error
+    if not isinstance(record, dict) or "bits_per_byte" not in record:
+        raise fault
+    return record
 
 
 def measure_yardsticks(plan: Plan, data: TokenData) -> dict[str, float]:

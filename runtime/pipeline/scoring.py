@@ -1,4 +1,7 @@
-"""Scores: of float weights during and after training (marked as such), and of an artifact, which is the real one."""
+"""Scores: of float weights during and after training (marked as such), and of an artifact, which is the real one.
+
+Every score is taken in `train.precision` on CUDA and in float32 on a CPU; see `scoring_autocast`.
+"""
 
 from __future__ import annotations
 
@@ -20,7 +23,8 @@ from ..data.token_source import TokenData
 from ..data.tokenizer import TokenArray, Tokenizer
 from ..evaluate.score import Score, ScoreSettings, score
 from ..quantize import decode
-from .prepare import Note, prepare_data
+from ..train.precision import scoring_autocast
+from .prepare import Note, prepare_validation
 
 Progress = Callable[[int, int], None]
 
@@ -43,17 +47,25 @@ def load_weights(module: nn.Module, weights: Mapping[str, Tensor]) -> None:
 
 
 def score_settings(plan: Plan, stride: int | None = None) -> ScoreSettings:
-    """The spec's window; `stride` overrides its stride."""
+    """The spec's window; `stride` overrides its stride.
+
+    Raises:
+        ScoreError: the stride is not within the window.
+    """
     evaluate = plan.spec.evaluate
     return ScoreSettings(
-        evaluate.sequence_length, stride or evaluate.stride, evaluate.batch_windows, plan.spec.activities["evaluate"]
+        evaluate.sequence_length,
+        evaluate.stride if stride is None else stride,
+        evaluate.batch_windows,
+        plan.spec.activities["evaluate"],
     )
 
 
 def validation_loss(plan: Plan, module: nn.Module, data: TokenData, device: torch.device) -> dict[str, float]:
     """Loss (nats a token) and bits per byte without overlap between windows: quick, for progress only."""
     settings = score_settings(plan, plan.spec.evaluate.sequence_length)
-    result = score(module, data.validation, data.byte_table, settings, device)
+    with scoring_autocast(plan.spec.train.precision, device):
+        result = score(module, data.validation, data.byte_table, settings, device)
     return {"validation_loss": result.loss, "validation_bpb": result.bits_per_byte}
 
 
@@ -63,7 +75,8 @@ def score_weights(
     """The sliding-window score of these weights, with every target once."""
     load_weights(module, weights)
     device = next(module.parameters()).device
-    return score(module, data.validation, data.byte_table, score_settings(plan), device, progress)
+    with scoring_autocast(plan.spec.train.precision, device):
+        return score(module, data.validation, data.byte_table, score_settings(plan), device, progress)
 
 
 def open_artifact(path: Path) -> OpenedArtifact:
@@ -115,14 +128,14 @@ def artifact_validation(path: Path, opened: OpenedArtifact, tokenizer: Tokenizer
     Raises:
         ArtifactError: this machine has another text than the one that the artifact was packed beside.
     """
-    data = prepare_data(opened.plan, note, tokenizer)
+    data = prepare_validation(opened.plan, tokenizer, note)
     expected = opened.contents.provenance.get("validation_sha256")
-    if expected != data.validation_sha256:
+    if expected != data.sha256:
         raise ArtifactError(
             f"{path}: was packed beside another validation text (sha256 {str(expected)[:12]}, here "
-            f"{data.validation_sha256[:12]}); use the same Python or shards, or score a file with --text"
+            f"{data.sha256[:12]}); use the same Python or shards, or score a file with --text"
         )
-    return ScoredText(data.validation, data.byte_table, f"validation text {data.validation_sha256[:12]}")
+    return ScoredText(data.tokens, data.byte_table, f"validation text {data.sha256[:12]}")
 
 
 def text_file(path: Path, tokenizer: Tokenizer, plan: Plan) -> ScoredText:
@@ -146,3 +159,16 @@ def text_file(path: Path, tokenizer: Tokenizer, plan: Plan) -> ScoredText:
             "this tokenizer changes the text, so that no score of it would be true"
         )
     return ScoredText(tokens, table, str(path))
+
+
+def score_text(
+    opened: OpenedArtifact,
+    text: ScoredText,
+    settings: ScoreSettings,
+    device: torch.device,
+    progress: Progress | None = None,
+) -> Score:
+    """The artifact's score of a text, on the device; raises as `score`."""
+    module = opened.module.to(device)
+    with scoring_autocast(opened.plan.spec.train.precision, device):
+        return score(module, text.tokens, text.byte_table, settings, device, progress)

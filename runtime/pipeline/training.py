@@ -31,13 +31,18 @@ from .scoring import validation_loss
 
 @dataclass(frozen=True, slots=True)
 class Trained:
-    """A run's module, its last weights in it, and what `average` made of them (the same where there is none)."""
+    """A run's module, its last weights in it, and what the declared average made of them (None without one)."""
 
     result: RunResult
     device: str
     module: nn.Module
     last: dict[str, Tensor]
-    averaged: dict[str, Tensor]
+    averaged: dict[str, Tensor] | None
+
+    @property
+    def weights(self) -> dict[str, Tensor]:
+        """What is packed: the average where there is one, else the last weights."""
+        return self.last if self.averaged is None else self.averaged
 
 
 def write_plan_files(plan: Plan, folder: RunFolder) -> None:
@@ -63,13 +68,19 @@ def read_run_plan(folder: Path) -> Plan:
 
 
 def train(plan: Plan, data: TokenData, folder: RunFolder, device: torch.device, *, resume: bool) -> Trained:
-    """Trains to the end or to a signal; see `Trainer` for what it raises."""
+    """Trains to the end or to a signal; see `Trainer` for what it raises.
+
+    The folder becomes a run only here, once data and module are there: what fails before leaves it free for another.
+    """
     settings = plan.spec.train
     module = build_module(plan, settings.seed).to(device)
+    batches = _batches(plan, data)
+    if not resume:
+        write_plan_files(plan, folder)
     job = TrainingJob(
         plan=plan,
         module=module,
-        batches=_batches(plan, data),
+        batches=batches,
         folder=folder,
         device=device,
         validate=lambda model, step: validation_loss(plan, model, data, device),
@@ -79,7 +90,8 @@ def train(plan: Plan, data: TokenData, folder: RunFolder, device: torch.device, 
     result = trainer.run()
     last = {name: parameter.detach().clone() for name, parameter in module.named_parameters()}
     # an average of no steps is nothing; a run stopped that early only leaves its checkpoint
-    return Trained(result, device.type, module, last, trainer.weights() if result.step else last)
+    averaged = trainer.weights() if settings.average is not None and result.step else None
+    return Trained(result, device.type, module, last, averaged)
 
 
 def _batches(plan: Plan, data: TokenData) -> BatchSource:

@@ -35,12 +35,16 @@ class StopRequest:
 
 @contextmanager
 def stop_on_signals() -> Iterator[StopRequest]:
-    """Handle SIGINT and SIGTERM inside the block. Off the main thread Python allows no handlers: none are set."""
+    """Handle SIGINT and SIGTERM inside the block. Off the main thread Python allows no handlers: none are set.
+
+    A signal that the parent set to be ignored (`nohup`, a shell's background job) stays ignored.
+    """
     request = StopRequest()
     if threading.current_thread() is not threading.main_thread():
         yield request
         return
-    before = {number: signal.signal(number, request.handle) for number in SIGNALS}
+    heard = [number for number in SIGNALS if signal.getsignal(number) is not signal.SIG_IGN]
+    before = {number: signal.signal(number, request.handle) for number in heard}
     try:
         yield request
     finally:

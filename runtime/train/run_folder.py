@@ -22,8 +22,8 @@ class RunFolder:
         event: told about a lock, and about partial files, left by a process that died.
 
     Raises:
-        RunFolderError: another process holds the folder, it holds a run and `resume` is off, or it holds none and
-            `resume` is on.
+        RunFolderError: it cannot be made or written, another process holds it, it holds a run and `resume` is off,
+            or it holds none and `resume` is on.
     """
 
     def __init__(self, path: Path, *, resume: bool, event: Callable[[str], None]) -> None:
@@ -81,7 +81,11 @@ class RunFolder:
     def _lock(self, event: Callable[[str], None]) -> int:
         """Take the kernel's lock, which goes with the process; the pid in the file only tells who had it."""
         lock = self.path / "lock"
-        descriptor = os.open(lock, os.O_RDWR | os.O_CREAT, 0o644)
+        try:
+            descriptor = os.open(lock, os.O_RDWR | os.O_CREAT, 0o644)
+        except OSError as error:
+            message = f"run folder {self.path} cannot be written ({error.strerror}); name another one"
+            raise RunFolderError(message) from error
         owner = os.pread(descriptor, 32, 0).decode("ascii", errors="replace").strip()
         try:
             fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)

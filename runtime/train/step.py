@@ -15,6 +15,7 @@ from .batch_source import BatchSource
 from .cadence import mode_at
 from .errors import TrainingError
 from .nonfinite import first_nonfinite
+from .precision import autocast_of
 
 PRECISIONS = ("float32", "bfloat16")
 
@@ -87,7 +88,7 @@ class Stepper:
         tokens = 0
         for _ in range(count):
             inputs, targets = self._batches.next()
-            with torch.autocast(self._device.type, torch.bfloat16, enabled=self._train.precision == "bfloat16"):
+            with autocast_of(self._train.precision, self._device):
                 loss = self._module(self._to_device(inputs), self._to_device(targets), mode=mode)
             assert loss.ndim == 0, f"mode {mode} gave a loss of shape {tuple(loss.shape)}"
             (loss / count).backward()

@@ -119,7 +119,7 @@ def _attention(oracle: Oracle, site: Site, inputs: Values, stores: dict[str, Ten
 
 def _mlp(oracle: Oracle, site: Site, inputs: Values, stores: dict[str, Tensor]) -> Tensor:
     mlp = oracle.block(site).mlp
-    slope = 0.5 if mlp.negative_slope is None else mlp.negative_slope
+    slope = mlp.negative_slope
     hidden, dim = stores["up"].shape
     return _fill(Mlp(dim, hidden, mlp.activation, negative_slope=slope), stores)(inputs["x"])
 

@@ -45,10 +45,9 @@ def configure(parser: argparse.ArgumentParser) -> None:
 
 def execute(arguments: argparse.Namespace) -> int:
     """Runs the command."""
-    from ...evaluate.score import score
     from ...pipeline.console import Console
     from ...pipeline.device import choose_device
-    from ...pipeline.scoring import open_artifact, score_settings
+    from ...pipeline.scoring import open_artifact, score_settings, score_text
     from ..failures import reported
 
     if arguments.stride is not None and arguments.stride < 1:
@@ -56,13 +55,11 @@ def execute(arguments: argparse.Namespace) -> int:
     console = Console()
     with reported():
         opened = open_artifact(arguments.artifact)
+        settings = score_settings(opened.plan, arguments.stride)  # before the data: a bad stride shows at once
         train = opened.plan.spec.train
         device = choose_device(arguments.device, train.precision, train.cpu_threads, console.note)
         text = _text(arguments, opened, console)
-        settings = score_settings(opened.plan, arguments.stride)
-        result = score(
-            opened.module.to(device), text.tokens, text.byte_table, settings, device, console.counter("windows")
-        )
+        result = score_text(opened, text, settings, device, console.counter("windows"))
     record = {
         "artifact": str(arguments.artifact),
         "artifact_bytes": arguments.artifact.stat().st_size,
@@ -87,24 +84,22 @@ def execute(arguments: argparse.Namespace) -> int:
 def _text(arguments: argparse.Namespace, opened: OpenedArtifact, console: Console) -> ScoredText:
     from ...pipeline.scoring import artifact_validation, text_file
 
-    tokenizer = _tokenizer(arguments, opened)
+    tokenizer = _tokenizer(arguments, opened, console)
     if arguments.text is not None:
         return text_file(arguments.text, tokenizer, opened.plan)
     return artifact_validation(arguments.artifact, opened, tokenizer, console.note)
 
 
-def _tokenizer(arguments: argparse.Namespace, opened: OpenedArtifact) -> Tokenizer:
+def _tokenizer(arguments: argparse.Namespace, opened: OpenedArtifact, console: Console) -> Tokenizer:
     from ...data.tokenizer import Tokenizer
-    from ...pipeline.prepare import read_tokenizer
+    from ...pipeline.prepare import spec_tokenizer
     from ...pipeline.scoring import check_tokenizer
 
     if arguments.tokenizer is not None:
         tokenizer = Tokenizer.from_file(arguments.tokenizer)
     elif opened.tokenizer is not None:
         tokenizer = opened.tokenizer
-    elif opened.plan.spec.data.tokenizer.path is not None:
-        tokenizer = read_tokenizer(opened.plan)
     else:
-        raise UserError(f"{arguments.artifact} does not carry its tokenizer; give it by --tokenizer")
+        tokenizer = spec_tokenizer(opened.plan, console.note)
     check_tokenizer(opened, tokenizer)
     return tokenizer

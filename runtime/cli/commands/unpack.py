@@ -31,10 +31,14 @@ def execute(arguments: argparse.Namespace) -> int:
     from ..failures import reported
 
     folder: Path = arguments.output
-    if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
-        raise UserError(f"{folder} is there already; name a new or empty folder")
     with reported():
         opened = open_artifact(arguments.artifact)
-        for path in write_parts(opened, folder):
-            print(path)
+    try:
+        if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
+            raise UserError(f"{folder} is there already; name a new or empty folder")
+        paths = write_parts(opened, folder)
+    except OSError as error:
+        raise UserError(f"{folder} cannot be written ({error.strerror}); name another folder with -o") from error
+    for path in paths:
+        print(path)
     return CLEAN

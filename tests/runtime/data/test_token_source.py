@@ -10,7 +10,7 @@ from loopspec.runtime.data import token_source
 from loopspec.runtime.data.corpus import Document, SkippedFile, split_documents, standard_library_corpus
 from loopspec.runtime.data.errors import ByteAccountingError, ShardError
 from loopspec.runtime.data.shards import write_shard
-from loopspec.runtime.data.token_source import from_corpus, from_shards
+from loopspec.runtime.data.token_source import from_corpus, from_shards, validation_from_corpus
 from loopspec.runtime.data.tokenizer import Tokenizer
 
 GOLDEN = Path(__file__).parents[2] / "golden"
@@ -33,10 +33,21 @@ def test_corpus_tokens_decode_to_the_documents_and_bytes_are_the_texts():
     parts = np.split(train, np.flatnonzero(train == OWN.bos_id))[1:]
     assert [OWN.decode(part[1:]) for part in parts] == [document.text for document in CORPUS.train]
     assert data.validation[0] == OWN.bos_id
-    assert [event.message for event in data.events] == ["not in the corpus: 2 files (empty)"]
+    assert [event.message for event in data.events] == ["left out of the corpus: 2 files (2 empty)"]
     assert CORPUS.sha256[:12] in data.description
     assert data.corpus_sha256 == CORPUS.sha256
     assert data.validation_sha256 == hashlib.sha256(data.validation.astype("<u2").tobytes()).hexdigest()
+
+
+def test_validation_of_the_corpus_by_itself_tokenizes_no_training_document(monkeypatch):
+    data = from_corpus(CORPUS, OWN, 600)
+    encoded = []
+    encode = Tokenizer.encode_documents
+    monkeypatch.setattr(Tokenizer, "encode_documents", lambda self, texts: encoded.extend(texts) or encode(self, texts))
+    validation = validation_from_corpus(CORPUS, OWN, 600)
+    assert (validation.sha256, validation.bytes) == (data.validation_sha256, data.validation_bytes)
+    np.testing.assert_array_equal(validation.tokens, data.validation)
+    assert encoded == [document.text for document in CORPUS.validation]
 
 
 def test_a_tokenizer_that_changes_the_text_is_refused():
@@ -60,12 +71,12 @@ def test_shards_give_the_challenges_bytes(tmp_path):
 
 def test_text_that_is_not_decoded_is_an_event(tmp_path, monkeypatch):
     path = tmp_path / "val.bin"
-    write_shard(path, np.array([1, 335, 410]))
+    write_shard(path, np.append(ARRAYS["tokens"][:4], 410))
     data = from_shards(TRAIN_PATTERN, str(path), CHALLENGE, 424)
     assert data.validation_text is None
     assert [event.kind for event in data.events] == ["validation_text_missing"]
     monkeypatch.setattr(token_source, "MAX_DECODED_TOKENS", 2)
-    write_shard(path, np.array([1, 335, 336]))
+    write_shard(path, ARRAYS["tokens"][:3])
     (event,) = from_shards(TRAIN_PATTERN, str(path), CHALLENGE).events
     assert event.message == "validation text not decoded: 3 tokens are over 2"
 

@@ -126,3 +126,9 @@ def test_what_cannot_be_scored_is_refused(model, tokens, message):
 def test_an_empty_batch_is_refused():
     with pytest.raises(ScoreError, match="batch_windows = 0"):
         ScoreSettings(32, 32, 0)
+
+
+@pytest.mark.parametrize("stride", [0, 33])
+def test_a_stride_beyond_the_window_is_refused_with_the_settings(stride):
+    with pytest.raises(ScoreError, match=f"window length 32 and stride {stride}: .* from 1 to the window's 32 tokens"):
+        ScoreSettings(32, stride)

@@ -77,3 +77,9 @@ def test_path_that_is_a_file(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
     with pytest.raises(RunFolderError, match="cannot be made"):
         RunFolder(tmp_path / "file", resume=False, event=pytest.fail)
+
+
+def test_folder_that_cannot_be_written(tmp_path: Path) -> None:
+    (tmp_path / "lock").mkdir()
+    with pytest.raises(RunFolderError, match=r"cannot be written \(Is a directory\); name another one"):
+        RunFolder(tmp_path, resume=False, event=pytest.fail)

@@ -1,0 +1,98 @@
+"""A run's phases: what a failed one leaves, what a resumed one reports, and the process that scores."""
+
+from __future__ import annotations
+
+import json
+import re
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from loopspec.compiler import load_plan
+from loopspec.compiler.plan import Plan
+from loopspec.runtime.artifact import ArtifactError
+from loopspec.runtime.data.errors import DataError
+from loopspec.runtime.data.shards import write_shard
+from loopspec.runtime.pipeline import run
+from loopspec.runtime.pipeline.console import Console
+from loopspec.runtime.pipeline.device import DeviceError
+from loopspec.runtime.pipeline.run import Phases, finish_run, score_in_fresh_process, train_phases
+from loopspec.runtime.train.run_folder import RunFolder
+
+
+def trained(plan: Plan, path: Path, *, resume: bool = False, device: str = "cpu") -> run.Trained:
+    with RunFolder(path, resume=resume, event=pytest.fail) as folder:
+        return train_phases(plan, folder, device, Phases(Console()), resume=resume)[1]
+
+
+def test_a_run_that_fails_before_training_leaves_its_folder_free(
+    plan: Plan, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder = tmp_path / "run"
+    kept = np.fromfile(tmp_path / "train_0.bin", dtype=np.uint8)
+    (tmp_path / "train_0.bin").unlink()
+    with pytest.raises(DataError, match="no file matches"):
+        trained(plan, folder)
+    write_shard(tmp_path / "train_0.bin", np.array([1, 335]))
+    with pytest.raises(DataError):  # too few tokens for one batch
+        trained(plan, folder)
+    kept.tofile(tmp_path / "train_0.bin")
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
+    with pytest.raises(DeviceError):
+        trained(plan, folder, device="cuda")
+    assert [path.name for path in folder.iterdir()] == ["lock"]
+    assert trained(plan, folder).result.outcome == "finished"
+    assert {"spec.yaml", "plan.txt", "model.py"} <= {path.name for path in folder.iterdir()}
+
+
+def test_without_a_declared_average_the_last_weights_are_packed(plan: Plan, spec: Path, tmp_path: Path) -> None:
+    plain = trained(plan, tmp_path / "plain")
+    assert plain.averaged is None and plain.weights is plain.last
+    averaging = load_plan(spec, ["train.average={kind: ema, decay: 0.9}"])
+    both = trained(averaging, tmp_path / "averaging")
+    assert both.averaged is not None and both.weights is both.averaged
+    assert not all(torch.equal(weight, both.last[name]) for name, weight in both.averaged.items())
+
+
+def test_training_seconds_are_those_of_the_whole_training(
+    plan: Plan, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A finished run, resumed: this process trains nothing, and the report still says how long training took."""
+    trained(plan, tmp_path / "run")
+    monkeypatch.setattr(run, "score_in_fresh_process", lambda artifact, device: {"bits_per_byte": 1.0})
+    phases = Phases(Console())
+    with RunFolder(tmp_path / "run", resume=True, event=pytest.fail) as folder:
+        data, again = train_phases(plan, folder, "cpu", phases, resume=True)
+        again = replace(again, result=replace(again.result, seconds=1234.5))
+        finish_run(plan, folder, data, again, phases)
+        seconds = json.loads(folder.report.read_text())["seconds"]
+    assert seconds["training"] == 1234.5
+    assert list(seconds) == ["data", "training", "float scores", "packing", "artifact score", "yardsticks"]
+
+
+def test_the_fresh_process_imports_nothing_from_where_the_user_stands(
+    artifact: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    stand = tmp_path / "stand"
+    stand.mkdir()
+    for name in ("json", "torch", "dataclasses"):
+        (stand / f"{name}.py").write_text("raise SystemExit('the wrong module')\n")
+    monkeypatch.chdir(stand)
+    monkeypatch.setenv("PYTHONPATH", str(Path(__file__).parents[2] / "_dev"))
+    assert score_in_fresh_process(artifact, "cpu")["tokens"] == 59
+
+
+@pytest.mark.parametrize("printed", ["welcome to this machine", "7", "\\377", "{}"])
+def test_a_fresh_process_that_prints_something_else_is_one_error(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, printed: str
+) -> None:
+    other = tmp_path / "python"
+    other.write_text(f"#!/bin/sh\nprintf '{printed}'\n")
+    other.chmod(0o755)
+    monkeypatch.setattr(run.sys, "executable", str(other))
+    shown = re.escape(repr(printed.replace("\\377", "\ufffd")))
+    with pytest.raises(ArtifactError, match=rf"a\.loopspec: .* printed no score but {shown}"):
+        score_in_fresh_process(Path("a.loopspec"), "cpu")
