@@ -137,7 +137,7 @@ class ModeUnroller:
         return self.builder.site(site, {"x": stream, "skip": skip}, {"weight": weight})
 
     def _block(self, stream: Port, run: Execution, stage: int) -> Port:
-        """Mix, attention, MLP: SEEDS' block, with what varies by position passed as inputs and attributes."""
+        """Mix, attention, MLP; what varies by position is passed as inputs and attributes."""
         block = block_of(self.architecture, run)
         scale = self._norm_scale(block, run)
         if block.residual.x0_mix:
