@@ -17,21 +17,19 @@ class GraphBuilder:
 
     def store(self, store: Store) -> str:
         """Declares a store and returns its name; declaring the same store again is harmless."""
-        nodes = self.graph.nx.nodes
-        if store.name in nodes:
-            assert nodes[store.name]["node"] == store, f"{store.name} declared twice, differently"
-        else:
-            self.graph.nx.add_node(store.name, node=store)
-        return store.name
+        return self._declare(store)
 
     def state(self, state: State) -> str:
-        """Declares a state and returns its name; declaring the same state again is harmless."""
+        """Declares a state, likewise."""
+        return self._declare(state)
+
+    def _declare(self, node: Store | State) -> str:
         nodes = self.graph.nx.nodes
-        if state.name in nodes:
-            assert nodes[state.name]["node"] == state, f"{state.name} declared twice, differently"
+        if node.name in nodes:
+            assert nodes[node.name]["node"] == node, f"{node.name} declared twice, differently"
         else:
-            self.graph.nx.add_node(state.name, node=state)
-        return state.name
+            self.graph.nx.add_node(node.name, node=node)
+        return node.name
 
     def site(self, site: Site, inputs: dict[str, Port], stores: dict[str, str] | None = None) -> Port:
         """Adds a site to the current mode: what flows into it, and the stores it binds by slot.
