@@ -14,7 +14,7 @@ def dump_draft(draft: Draft) -> str:
     lines += [f"  {run.index}: {run.site_prefix} loop {run.loop}" for run in draft.executions]
     if draft.graph is not None:
         lines += ["stores", *_stores(draft, draft.graph)]
-        for mode in draft.loops:
+        for mode in draft.modes:
             lines += [f"mode {mode}", *_sites(draft, draft.graph, mode)]
     if draft.size is not None:
         size = draft.size

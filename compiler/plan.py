@@ -7,11 +7,15 @@ from math import prod
 from typing import TYPE_CHECKING
 
 from .spec import Spec
-from .spec.architecture import Init
+from .spec.init import Init
 from .spec.quantization import Scheme
 
 if TYPE_CHECKING:
-    from .graph.model import Graph
+    from .graph.model import Graph, State
+
+
+FROZEN, UNASSIGNED = "frozen", "none"
+"""Groups that no optimizer trains: kept as it starts on purpose, and by a fault that the spec expects."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -19,9 +23,11 @@ class PlannedStore:
     """One stored tensor. Its `name` is public and stable, and is the module's parameter name.
 
     Attributes:
-        group: optimizer group (matrices, embeddings, scalars, head).
+        group: optimizer group (matrices, embeddings, scalars, head), or FROZEN or UNASSIGNED.
         modes: modes in which some site reads it; a step in another mode leaves it alone (or only decays it).
-        sites: how many sites of mode `full` read it.
+        sites: how many sites of mode `full` read it, with the losses of training.
+        gradient_modes: modes of a training step in which a gradient reaches it.
+        exported: whether the artifact holds it; what only training reads is left out.
     """
 
     name: str
@@ -32,17 +38,24 @@ class PlannedStore:
     scheme: Scheme
     modes: tuple[str, ...]
     sites: int
+    gradient_modes: tuple[str, ...]
     family: tuple[str, ...] = ()
+    exported: bool = True
 
     @property
     def elements(self) -> int:
         """Number of parameters."""
         return prod(self.shape)
 
+    @property
+    def trainable(self) -> bool:
+        """Whether some optimizer trains it."""
+        return self.group not in (FROZEN, UNASSIGNED)
+
 
 @dataclass(frozen=True, slots=True)
 class Position:
-    """One execution of a block in mode `full`; `(stage, block, occurrence)` identifies it in every mode."""
+    """One execution of a block; `(stage, block, occurrence)` identifies it in every mode. Mode full's come first."""
 
     index: int
     stage: str
@@ -63,12 +76,19 @@ class Cost:
 
 @dataclass(frozen=True, slots=True)
 class PlannedMode:
-    """One forward path: the sites that run, in order, and the block positions among them."""
+    """One forward path: the sites that run, in order, and the block positions among them.
+
+    Attributes:
+        depth: block executions on the longest way through; parallel firings do not add to it.
+        training_sites: the sites of a training step, where training has losses of its own; else empty.
+    """
 
     name: str
     sites: tuple[str, ...]
     positions: tuple[int, ...]
     cost: Cost
+    depth: int
+    training_sites: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,9 +114,34 @@ class Plan:
     size: SizeEstimate
 
     @property
+    def states(self) -> tuple[State, ...]:
+        """Buffers that sites write; saved with the weights."""
+        return self.graph.states
+
+    @property
+    def exported_stores(self) -> tuple[PlannedStore, ...]:
+        """The stores that the artifact holds, in its order."""
+        return tuple(store for store in self.stores if store.exported)
+
+    @property
+    def exported_states(self) -> tuple[State, ...]:
+        """The states that the artifact holds, in its order, after the stores."""
+        return tuple(state for state in self.states if state.exported)
+
+    @property
     def parameters(self) -> int:
-        """Stored parameters: every store once, whatever the number of sites that read it."""
+        """Parameters: every store once, whatever the number of sites that read it, those of training alone included."""
         return sum(store.elements for store in self.stores)
+
+    @property
+    def exported_parameters(self) -> int:
+        """Parameters that the artifact holds."""
+        return sum(store.elements for store in self.exported_stores)
+
+    @property
+    def training_only_parameters(self) -> int:
+        """Parameters that only the losses of training read, and that the artifact does not hold."""
+        return self.parameters - self.exported_parameters
 
     @property
     def effective_parameters(self) -> int:

@@ -3,10 +3,16 @@
 from __future__ import annotations
 
 from itertools import groupby
+from textwrap import wrap
 
 from .folding import Folded, fold
-from .plan import Plan, PlannedStore, Position
+from .plan import FROZEN, UNASSIGNED, Plan, PlannedStore, Position
+from .summary_cadence import cadence_lines
+from .summary_modes import feature_lines, graph_lines, mode_lines, stage_lines
+from .summary_training import averaging_lines, quantization_aware_lines
 from .tables import table
+
+_WIDTH = 80
 
 
 def plan_text(plan: Plan) -> str:
@@ -21,22 +27,36 @@ def plan_text(plan: Plan) -> str:
         "",
         *_budget(plan),
         "",
-        *_modes(plan),
+        *stage_lines(plan),
+        "",
+        *mode_lines(plan),
+        "",
+        *graph_lines(plan),
         "",
         "cadence",
-        *_cadence(plan),
+        *cadence_lines(plan.spec),
+        "",
+        "training",
+        *averaging_lines(plan.spec),
+        *quantization_aware_lines(plan),
+        "",
+        *feature_lines(plan),
         "",
         *_positions(plan),
         "",
         *_stores(plan),
+        *_states(plan),
     ]
     return "\n".join(lines) + "\n"
 
 
 def _parameters(plan: Plan) -> list[str]:
+    count, only = len(plan.exported_stores), plan.training_only_parameters
+    further = f"in {len(plan.stores) - count} further stores, not in the artifact"
     return [
         "parameters",
-        f"  stored     {plan.parameters:>14,}   in {len(plan.stores)} stores",
+        f"  stored     {plan.exported_parameters:>14,}   in {count} stores",
+        *([f"  training   {only:>14,}   {further}"] if only else []),
         f"  effective  {plan.effective_parameters:>14,}   each store once per site of mode full",
     ]
 
@@ -54,59 +74,15 @@ def _budget(plan: Plan) -> list[str]:
     ]
 
 
-def _modes(plan: Plan) -> list[str]:
-    train = plan.spec.train
-    tokens = train.micro_batch_sequences * train.sequence_length
-    rows = [
-        (
-            mode.name,
-            len(mode.positions),
-            len(mode.sites),
-            f"{mode.cost.forward_flops_per_token / 1e6:,.1f} M",
-            f"{mode.cost.backward_flops_per_token / 1e6:,.1f} M",
-            f"{mode.cost.activation_bytes_per_token / 1024:,.0f} KiB",
-            f"{mode.cost.activation_bytes_per_token * tokens / 2**20:,.0f} MiB",
-        )
-        for mode in plan.modes.values()
-    ]
-    header = ("mode", "positions", "sites", "forward", "backward", "activations", "micro-batch")
-    return [
-        "modes",
-        *table(header, rows),
-        f"  forward, backward: FLOPs a token, in sequences of {train.sequence_length:,} tokens",
-        "  activations: bytes a token that the backward pass needs, in float32;",
-        f"  micro-batch: the same for {tokens:,} tokens",
-    ]
-
-
-def _cadence(plan: Plan) -> list[str]:
-    start, lines = 0, []
-    for phase in plan.spec.cadence:
-        end = plan.spec.train.stop.steps if phase.until is None else phase.until
-        repeated = ", repeated" if len(phase.pattern) > 1 else ""
-        lines.append(f"  steps {start:,} to {end - 1:,}: {', '.join(phase.pattern)}{repeated}")
-        start = end
-    lines += [f"  {activity}: {mode}" for activity, mode in plan.spec.activities.items()]
-    return [*lines, f"  average: {_average(plan)}"]
-
-
-def _average(plan: Plan) -> str:
-    """What is scored and packed, and what the average still holds of the initial weights at the end."""
-    average, steps = plan.spec.train.average, plan.spec.train.stop.steps
-    if average is None:
-        return "none, the last weights"
-    if average.debias:
-        return f"{average.kind} {average.decay:g}, debiased: nothing left of the initial weights"
-    return f"{average.kind} {average.decay:g}, not debiased: {average.decay**steps:.2%} of the initial weights left"
-
-
 def _positions(plan: Plan) -> list[str]:
     """Each by its public identity; a feature that all of them have is said once."""
     common = [name for name in _features(plan) if all(name in position.features for position in plan.positions)]
     rows = [(item.index, item.loop, _identity(item), _listed(item, common)) for item in plan.positions]
     everywhere = f"; all with {', '.join(common)}" if common else ""
-    title = f"positions (of mode full{everywhere})"
-    return [title, *table(("position", "loop", "stage/block#occurrence", "features"), rows)]
+    full = len(plan.modes["full"].positions)
+    modes = "of mode full" if full == len(plan.positions) else f"the first {full} of mode full"
+    title = wrap(f"positions ({modes}{everywhere})", _WIDTH, subsequent_indent="  ")
+    return [*title, *table(("position", "loop", "stage/block#occurrence", "features"), rows)]
 
 
 def _features(plan: Plan) -> list[str]:
@@ -121,7 +97,7 @@ def _listed(position: Position, common: list[str]) -> str:
     return ", ".join(name for name in position.features if name not in common) or "-"
 
 
-_Treatment = tuple[str, str, str]  # group, dtype, scheme
+_Treatment = tuple[str, str, str]  # group, dtype, what the artifact makes of it
 _Use = tuple[str, int, int, str]  # shape, elements, sites, modes
 
 
@@ -130,7 +106,8 @@ def _stores(plan: Plan) -> list[str]:
     sections: dict[_Treatment, list[tuple[str, _Use]]] = {}
     for store in plan.stores:
         use = (shape_text(store), store.elements, store.sites, _modes_of(plan, store))
-        sections.setdefault((store.group, store.dtype, str(store.scheme)), []).append((store.name, use))
+        kept = f"stored as {store.scheme}" if store.exported else "not in the artifact"
+        sections.setdefault((store.group, store.dtype, kept), []).append((store.name, use))
     rows = [(treatment, row) for treatment, named in sections.items() for row in fold(named)]
     header, *lines = table(("store", "n", "shape", "elements", "sites", "modes"), [_cells(row) for _, row in rows])
     text = ["stores (n alike a row; elements of all n; sites of mode full that read each)", header]
@@ -139,9 +116,20 @@ def _stores(plan: Plan) -> list[str]:
     return text
 
 
+def _states(plan: Plan) -> list[str]:
+    """Buffers that training updates."""
+    rows = [(state.name, " x ".join(map(str, state.shape)) or "by batch") for state in plan.states]
+    return (
+        ["", "states (updated by forward passes, not by an optimizer)", *table(("state", "shape"), rows)]
+        if rows
+        else []
+    )
+
+
 def _section_title(treatment: _Treatment, named: list[tuple[str, _Use]]) -> str:
-    group, dtype, scheme = treatment
-    return f"  {group}, trained in {dtype}, stored as {scheme}: {sum(use[1] for _, use in named):,} elements"
+    group, dtype, kept = treatment
+    trained = "untrained" if group in (FROZEN, UNASSIGNED) else "trained"
+    return f"  {group}, {trained} in {dtype}, {kept}: {sum(use[1] for _, use in named):,} elements"
 
 
 def _cells(row: Folded[_Use]) -> tuple[object, ...]:
@@ -150,7 +138,10 @@ def _cells(row: Folded[_Use]) -> tuple[object, ...]:
 
 
 def _modes_of(plan: Plan, store: PlannedStore) -> str:
-    return "all" if set(store.modes) == set(plan.modes) else ", ".join(store.modes) or "none"
+    others = [mode for mode in plan.modes if mode not in store.modes]
+    if not others:
+        return "all"
+    return f"not {', '.join(others)}" if len(others) < len(store.modes) else ", ".join(store.modes) or "none"
 
 
 def shape_text(store: PlannedStore) -> str:

@@ -1,85 +1,118 @@
-"""Source of `__init__`: one line for each input layer, group of blocks and stage, in the plan's store order."""
+"""Source of `__init__`: the tree of containers and sublayers that the plan's stores name, one line for equal blocks."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from dataclasses import dataclass, field
 from itertools import groupby
 
-from ..constants import FLOAT32_EPS
-from ..graph.declare import input_names, key_value_width, skip_keys, value_embedding_width
+from ..graph.model import State, Store
 from ..plan import Plan
-from ..spec.architecture import Architecture, Block, InputLayer, Stage
 from .names import quoted
+
+_BY_SPEC = ("blocks", "stages")
+"""Top-level containers whose children the spec names."""
+
+
+@dataclass(slots=True)
+class Node:
+    """A store, a state, a sublayer (by its source) or a container of further nodes."""
+
+    children: dict[str, Node] = field(default_factory=dict)
+    leaf: Store | State | None = None
+    sublayer: str | None = None
 
 
 def constructor_lines(plan: Plan) -> list[str]:
     """Lines of the body of `__init__`, without indentation."""
-    architecture = plan.spec.architecture
-    model = architecture.model
-    dtype = _dtype(model.embedding.dtype)
-    lines = [f"self.token_embedding = TokenEmbedding({model.vocab_size}, {model.dim}{dtype})"]
-    for name, layer in zip(input_names(model.input), model.input, strict=True):
-        lines.extend(_input_layer(name, layer, model.dim))
-    if model.value_embedding is not None:
-        value, width = model.value_embedding, value_embedding_width(architecture)
-        arguments = f"{model.vocab_size}, {value.dim}, {width}{_dtype(value.dtype)}"
-        lines.append(f"self.value_embedding = ValueEmbedding({arguments})")
-    lines.append("self.blocks = Named({")
-    for group, blocks in architecture.blocks.items():
-        lines.extend(f"    {line}" for line in _group(architecture, group, blocks))
-    lines += ["})", "self.stages = Named({"]
-    lines.extend(f"    {quoted(stage.name)}: {_stage(architecture, stage)}," for stage in architecture.stages)
-    lines.append("})")
-    if not model.embedding.tied:
-        lines.append(f"self.head = Head({model.vocab_size}, {model.dim})")
+    lines: list[str] = []
+    for name, node in _tree(plan).children.items():
+        source = _named(node) if name in _BY_SPEC else _source(node)
+        lines += [f"self.{name} = {source[0]}", *source[1:]]
     return lines
 
 
-def _dtype(dtype: str, name: str = "dtype") -> str:
-    return "" if dtype == "float32" else f", {name}=torch.{dtype}"
+def _tree(plan: Plan) -> Node:
+    root = Node()
+    leaves: tuple[Store | State, ...] = (*plan.graph.stores, *plan.graph.states)
+    for leaf in leaves:
+        node, path = root, ""
+        for part in leaf.name.split("."):
+            path = f"{path}.{part}" if path else part
+            node = node.children.setdefault(part, Node())
+            node.sublayer = plan.graph.sublayers.get(path)
+            if node.sublayer is not None:
+                break  # what is below belongs to the sublayer
+        else:
+            node.leaf = leaf
+    return root
 
 
-def _input_layer(name: str, layer: InputLayer, dim: int) -> list[str]:
-    if layer.kind == "ngram_hash":
-        arguments = f"order={layer.order}, buckets={layer.buckets}, width={layer.dim}, dim={dim}{_dtype(layer.dtype)}"
-        return [f"self.{name} = NgramHash({arguments})"]
-    return [f"self.{name} = SmearGate({dim})"] if layer.kind == "smear_gate" else []
+def _named(node: Node) -> list[str]:
+    """Children whose names the spec gives, and so may be any word."""
+    entries = (line for name, child in node.children.items() for line in _entry(f"{quoted(name)}: ", child))
+    return ["Named({", *entries, "})"]
 
 
-def _group(architecture: Architecture, group: str, blocks: tuple[Block, ...]) -> list[str]:
-    """Runs of blocks with equal stores become one comprehension."""
-    lines = [f"{quoted(group)}: nn.ModuleList(["]
-    for source, run in groupby(_block(architecture, block) for block in blocks):
+def _entry(label: str, child: Node) -> list[str]:
+    """`label` and the child's source, indented, with a comma behind."""
+    first, *rest = _source(child)
+    lines = [f"    {label}{first}", *(f"    {line}" for line in rest)]
+    return [*lines[:-1], f"{lines[-1]},"]
+
+
+def _source(node: Node) -> list[str]:
+    if node.leaf is not None:
+        return [_tensor(node.leaf)]
+    if node.sublayer is not None:
+        return [node.sublayer]
+    if all(name.isdigit() for name in node.children):
+        return _numbered(node)
+    if all(child.leaf is not None for child in node.children.values()) and len(node.children) <= 2:
+        inner = ", ".join(f"{name}={_source(child)[0]}" for name, child in node.children.items())
+        return [f"Part({inner})"]
+    entries = (line for name, child in node.children.items() for line in _entry(f"{name}=", child))
+    return ["Part(", *entries, ")"]
+
+
+def _numbered(node: Node) -> list[str]:
+    numbers = [int(name) for name in node.children]
+    leaves = [child.leaf for child in node.children.values()]
+    if all(isinstance(leaf, Store) for leaf in leaves):
+        shapes = {_arguments(leaf) for leaf in leaves if leaf is not None}
+        assert len(shapes) == 1, f"numbered stores of several shapes: {shapes}"
+        (shape,) = shapes
+        return [f"Vectors({_listed(numbers)}{', ' if shape else ''}{shape})"]
+    if numbers == list(range(len(numbers))):
+        return _module_list([_source(child) for child in node.children.values()])
+    entries = (line for name, child in node.children.items() for line in _entry(f"{name}: ", child))
+    return ["Numbered({", *entries, "})"]
+
+
+def _module_list(sources: Sequence[list[str]]) -> list[str]:
+    """Runs of equal modules become one comprehension."""
+    lines = ["nn.ModuleList(["]
+    for source, run in groupby(sources):
         count = len(list(run))
         if count == 1:
-            lines.append(f"    {source},")
+            lines += [*(f"    {line}" for line in source[:-1]), f"    {source[-1]},"]
         else:
-            lines += ["    *(", f"        {source}", f"        for _ in range({count})", "    ),"]
-    return [*lines, "]),"]
+            inner = [*source, f"for _ in range({count})"]
+            lines += ["    *(", *(f"        {line}" for line in inner), "    ),"]
+    return [*lines, "])"]
 
 
-def _block(architecture: Architecture, block: Block) -> str:
-    dim, eps = architecture.model.dim, architecture.model.norm_eps
-    assert key_value_width(architecture, block) % block.attention.kv_heads == 0
-    attention = f"{dim}, {block.attention.heads}, {block.attention.kv_heads}"
-    attention += "" if block.attention.qk_norm else ", qk_norm=False"
-    attention += ", gain=False" if block.attention.q_gain is None else ""
-    attention += "" if eps == FLOAT32_EPS else f", eps={eps!r}"
-    mlp = f"{dim}, {block.mlp.width(dim)}, {quoted(block.mlp.activation)}"
-    mlp += "" if block.mlp.negative_slope is None else f", negative_slope={block.mlp.negative_slope!r}"
-    dtype = _dtype(block.dtype)
-    options = "" if block.residual.x0_mix else ", x0_mix=False"
-    options += "" if block.residual.branch_scale else ", branch_scale=False"
-    options += ", value_scale=True" if block.value_embedding else ""
-    return f"Block({dim}, Attention({attention}{dtype}), Mlp({mlp}{dtype}){options})"
+def _listed(numbers: list[int]) -> str:
+    first, last = numbers[0], numbers[-1]
+    if numbers != list(range(first, last + 1)) or len(numbers) == 1:
+        return str(numbers)
+    return f"range({last + 1})" if first == 0 else f"range({first}, {last + 1})"
 
 
-def _stage(architecture: Architecture, stage: Stage) -> str:
-    arguments = [str(architecture.model.dim)]
-    if stage.loop_vector is not None:
-        arguments.append(f"loop_vector=range({stage.loops}){_dtype(stage.loop_vector.dtype, 'loop_dtype')}")
-    keys = skip_keys(architecture, stage)
-    if keys:
-        arguments.append(f"skip_weight={list(keys)}")
-    if stage.value_embedding_at:
-        arguments.append(f"value_scale={list(stage.value_embedding_at)}")
-    return f"Stage({', '.join(arguments)})"
+def _tensor(leaf: Store | State) -> str:
+    return f"{'empty' if isinstance(leaf, Store) else 'buffer'}({_arguments(leaf)})"
+
+
+def _arguments(leaf: Store | State) -> str:
+    dtype = [] if leaf.dtype == "float32" else [f"dtype=torch.{leaf.dtype}"]
+    return ", ".join([*map(str, leaf.shape), *dtype])

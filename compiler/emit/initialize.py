@@ -30,6 +30,9 @@ def initial_value(store: PlannedStore, plan: Plan, seed: int) -> Tensor:
     if init.kind == "constant":
         assert init.value is not None
         return torch.full(shape, init.value)
+    if init.kind == "vector":
+        assert init.values is not None
+        return torch.tensor(init.values)
     if init.kind == "identity_mix":
         return torch.stack((torch.ones(shape[1]), torch.zeros(shape[1])))
     return _random(store, seed) * _depth_scale(store, plan)
@@ -62,7 +65,7 @@ def _depth_scale(store: PlannedStore, plan: Plan) -> float:
     if store.init.depth_scale == "none":
         return 1.0
     blocks = sum(len(group) for group in plan.spec.architecture.blocks.values())
-    layers = blocks if store.init.depth_scale == "unique_blocks" else len(plan.positions)
+    layers = blocks if store.init.depth_scale == "unique_blocks" else len(plan.modes["full"].positions)
     return 1.0 / sqrt(2 * layers)
 
 

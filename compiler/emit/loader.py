@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import hashlib
 import linecache
-from typing import Any, cast
+import sys
+import types
+from typing import cast
 
 from torch import nn
 
@@ -15,20 +17,21 @@ from .source import emit_source
 
 
 def load_class(source: str, name: str) -> type[nn.Module]:
-    """The class `name` of the emitted source."""
+    """The class `name` of the emitted source, in a module of its own that imports find (torch.compile looks it up)."""
     digest = hashlib.sha256(source.encode()).hexdigest()[:12]
     filename = f"<loopspec model {name} {digest}>"
     linecache.cache[filename] = (len(source), None, source.splitlines(keepends=True), filename)
-    namespace: dict[str, Any] = {"__name__": f"loopspec.emitted.{name}"}
-    exec(compile(source, filename, "exec"), namespace)
-    return cast(type[nn.Module], namespace[name])
+    module = types.ModuleType(f"loopspec.emitted.{name}_{digest}")
+    exec(compile(source, filename, "exec"), module.__dict__)
+    sys.modules[module.__name__] = module
+    return cast(type[nn.Module], getattr(module, name))
 
 
 def build_module(plan: Plan, seed: int | None = None) -> nn.Module:
     """The plan's module, its parameters started from `seed` (None: left at zero, for weights that are loaded next)."""
     module = load_class(emit_source(plan), class_name(plan.spec.name))()
-    names = [name for name, _ in module.named_parameters()]
-    assert names == [store.name for store in plan.stores], "module and plan name different stores"
+    names = {name for name, _ in module.named_parameters()}
+    assert names == {store.name for store in plan.stores}, "module and plan name different stores"
     if seed is not None:
         initialize(module, plan, seed)
     return module

@@ -6,24 +6,26 @@ import builtins
 import json
 import keyword
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 from ..graph.model import Graph, Port
-from ..graph.operations import OPERATIONS
-from ..plan import Plan
+from ..operations import OPERATIONS
 
 # classes that the emitted source may import
 SUBLAYERS = (
     "Attention",
-    "Block",
+    "GatedMlp",
     "Head",
     "Mlp",
     "Named",
     "NgramHash",
+    "Numbered",
+    "Part",
+    "SkipTrace",
     "SmearGate",
-    "Stage",
     "TokenEmbedding",
     "ValueEmbedding",
+    "Vectors",
 )
 
 
@@ -41,6 +43,11 @@ def method_name(mode: str) -> str:
     return f"_mode_{mode}"
 
 
+def training_name(mode: str) -> str:
+    """The method of a mode's training variant."""
+    return f"_training_{mode}"
+
+
 def quoted(text: str) -> str:
     """A Python string literal in double quotes."""
     return json.dumps(text)
@@ -52,51 +59,60 @@ def stored_expression(path: str) -> str:
     What belongs to a stage is `trunk_stage.loop_vector[0]`; all else hangs on self.
     """
     parts = path.split(".")
-    if parts[0] == "blocks":
-        return ".".join([f"{parts[1]}_blocks[{parts[2]}]", *parts[3:]])
-    if parts[0] == "stages":
-        assert len(parts) == 4, path
-        return f"{parts[1]}_stage.{parts[2]}[{parts[3]}]"
-    return f"self.{path}"
+    local = {"blocks": "_blocks", "stages": "_stage"}.get(parts[0])
+    text, rest = (f"{parts[1]}{local}", parts[2:]) if local else ("self", parts)
+    return text + "".join(f"[{part}]" if part.isdigit() else f".{part}" for part in rest)
 
 
-def value_names(plan: Plan, mode: str) -> dict[Port, str]:
+def value_names(graph: Graph, order: Sequence[str], mode: str) -> dict[Port, str]:
     """Variable of each output: its operation's usual name, or one of its own where that would be overwritten.
 
     A value keeps the usual name only if no other value of that name is born before its last use; skip sources and x0
     outlive many others and get names of their own.
     """
-    order = plan.modes[mode].sites
     index = {site: number for number, site in enumerate(order)}
-    last = _last_uses(plan.graph, mode, index)
+    last = _last_uses(graph, mode, index)
     names: dict[Port, str] = {}
+    taken: set[str] = set()
     for site_id in order:
-        operation = OPERATIONS[plan.graph.site(site_id).operation]
+        operation = OPERATIONS[graph.site(site_id).operation]
         rivals = (
             other
-            for other in order[index[site_id] + 1 : last.get(site_id, index[site_id])]
-            if OPERATIONS[plan.graph.site(other).operation].variable == operation.variable
+            for other in order[index[site_id] + 1 : last.get(Port(site_id), index[site_id])]
+            if OPERATIONS[graph.site(other).operation].variable == operation.variable
         )
-        name = _own_name(plan, site_id, operation.variable) if any(True for _ in rivals) else operation.variable
-        for output in operation.outputs:
-            names[Port(site_id, output)] = name if len(operation.outputs) == 1 else f"{name}_{output}"
+        name = operation.variable
+        if any(True for _ in rivals):
+            name = _unused(_own_name(graph, site_id, name), taken)
+            taken.add(name)
+        names[Port(site_id)] = name
+        for output in operation.outputs[1:]:
+            names[Port(site_id, output)] = _unused(f"first_{output}", taken)
+            taken.add(names[Port(site_id, output)])
     return names
 
 
-def _last_uses(graph: Graph, mode: str, index: Mapping[str, int]) -> dict[str, int]:
-    last: dict[str, int] = {}
+def _unused(name: str, taken: set[str]) -> str:
+    """The name, numbered where another value has it already."""
+    candidates = (name, *(f"{name}_{number}" for number in range(2, len(taken) + 3)))
+    return next(candidate for candidate in candidates if candidate not in taken)
+
+
+def _last_uses(graph: Graph, mode: str, index: Mapping[str, int]) -> dict[Port, int]:
+    last: dict[Port, int] = {}
     for site in index:
         for port in graph.inputs(site, mode).values():
-            last[port.site] = max(last.get(port.site, 0), index[site])
+            last[port] = max(last.get(port, 0), index[site])
     return last
 
 
-def _own_name(plan: Plan, site_id: str, usual: str) -> str:
-    site = plan.graph.site(site_id)
+def _own_name(graph: Graph, site_id: str, usual: str) -> str:
+    site = graph.site(site_id)
     if site.operation == "rotary_table":
         return f"rotary_{site_id.rpartition('.')[2]}"
-    if usual in ("x", "h") and site.position is None and site_id.startswith("input/"):
+    if site.position is not None:
+        return f"{usual}_after_{site.position}" if usual in ("x", "lane") else f"{usual}_{site.position}"
+    place = site_id.rpartition("/")[0]
+    if place == "input":
         return "x0"  # of the input side only the last value outlives others
-    if usual != "x":
-        return f"{usual}_{plan.modes['full'].sites.index(site_id)}"
-    return f"x_after_{site.position}"
+    return f"{usual}_{re.sub(r'[^a-zA-Z0-9]', '_', place)}"  # `trunk/loop.0/vector` -> `x_trunk_loop_0`

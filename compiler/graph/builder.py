@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
+from ..operations import OPERATIONS
 from .model import Graph, Port, Site, State, Store, YamlPath
-from .operations import OPERATIONS
 
 
 class GraphBuilder:
@@ -22,6 +22,10 @@ class GraphBuilder:
     def state(self, state: State) -> str:
         """Declares a state, likewise."""
         return self._declare(state)
+
+    def sublayer(self, path: str, source: str) -> None:
+        """Declares the sublayer that holds the stores below `path`, by the source that constructs it."""
+        assert self.graph.sublayers.setdefault(path, source) == source, f"{path} declared twice, differently"
 
     def _declare(self, node: Store | State) -> str:
         nodes = self.graph.nx.nodes
@@ -47,7 +51,11 @@ class GraphBuilder:
         for target, port in inputs.items():
             key = f"flow:{port.name}->{target}"
             self._edge(port.site, site.id, key, kind="flow", source=port.name, target=target)
-        return Port(site.id, OPERATIONS[site.operation].outputs[0])
+        return Port(site.id, next(iter(OPERATIONS[site.operation].outputs), "out"))
+
+    def slots(self, module: str, *slots: str) -> dict[str, str]:
+        """Bindings of a sublayer's slots for which a store is declared."""
+        return {slot: f"{module}.{slot}" for slot in slots if f"{module}.{slot}" in self.graph.nx}
 
     def reads(self, state: str, site: Port, slot: str) -> None:
         """Lets a site read a state in the current mode; reads come before writes."""

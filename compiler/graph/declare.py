@@ -1,31 +1,53 @@
-"""Declares every store that a spec names, in the public order: embeddings, blocks, stages, head."""
+"""Declares every store and sublayer that a spec names, in the public order: embeddings, blocks, stages, head."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable
 
-from ..spec.architecture import Architecture, Block, Init, InputLayer, Stage
+from ..spec.architecture import Architecture, InputLayer
+from ..spec.init import Init
 from .builder import GraphBuilder
-from .executions import FULL, executions, mode_loops, skip_key, skip_pairs
+from .declare_block import declare_block, key_value_width
+from .declare_stage import declare_stage
+from .executions import Table
 from .model import Store, YamlPath
+from .parts import unused_parts
+from .sublayer_source import dtype_argument
 
-ONES = Init("constant", value=1.0)
 
-
-def declare_stores(builder: GraphBuilder, architecture: Architecture) -> None:
-    """Adds all stores to the graph. Their order is the order of the module's parameters and of the artifact."""
+def declare_stores(builder: GraphBuilder, architecture: Architecture, table: Table) -> None:
+    """Adds all stores, states and sublayers to the graph. Store order is the order of the plan and of the artifact."""
     _declare_inputs(builder, architecture)
+    unused = unused_parts(table)
     for group, blocks in architecture.blocks.items():
         for index, block in enumerate(blocks):
-            _declare_block(builder, architecture, f"blocks.{group}.{index}", block, ("blocks", group))
+            name = f"blocks.{group}.{index}"
+            declare_block(builder, architecture, name, block, ("blocks", group), unused)
     for index, stage in enumerate(architecture.stages):
-        _declare_stage(builder, architecture, stage, ("graph", index))
-    if not architecture.model.embedding.tied:
-        model = architecture.model
-        shape = (model.vocab_size, model.dim)
-        builder.store(
-            Store("head.weight", shape, "head", model.embedding.head_init, origin=("model", "embedding", "tied"))
-        )
+        declare_stage(builder, architecture, stage, table, ("graph", index))
+    _declare_heads(builder, architecture)
+
+
+def _declare_heads(builder: GraphBuilder, architecture: Architecture) -> None:
+    model = architecture.model
+    shape = (model.vocab_size, model.dim)
+    if not model.embedding.tied:
+        origin: YamlPath = ("model", "embedding", "tied")
+        builder.store(Store("head.weight", shape, "head", model.embedding.head_init, origin=origin))
+        builder.sublayer("head", f"Head({model.vocab_size}, {model.dim})")
+    if model.multi_token is not None:
+        for index in range(model.multi_token.heads):
+            origin = ("model", "multi_token")
+            builder.store(
+                Store(
+                    f"multi_token_head.{index}",
+                    shape,
+                    "matrices",
+                    model.multi_token.init,
+                    origin=origin,
+                    exported=False,
+                )
+            )
 
 
 def input_names(layers: Iterable[InputLayer]) -> list[str]:
@@ -38,18 +60,15 @@ def input_names(layers: Iterable[InputLayer]) -> list[str]:
     return names
 
 
-def key_value_width(architecture: Architecture, block: Block) -> int:
-    """Width of a block's keys and of its values: kv_heads * dim / heads."""
-    return block.attention.kv_heads * (architecture.model.dim // block.attention.heads)
-
-
 def value_embedding_width(architecture: Architecture) -> int:
     """Key-value width of the blocks that use the value embedding (the rules make sure that they agree)."""
     users = [block for blocks in architecture.blocks.values() for block in blocks if block.value_embedding]
     users += [
-        architecture.blocks[stage.blocks][stage.path[step]]
+        architecture.blocks[stage.blocks][block]
         for stage in architecture.stages
-        for step in stage.value_embedding_at
+        if "value_embedding" in stage.place
+        for step, block in enumerate(stage.path)
+        if any(stage.place["value_embedding"].holds(step, loop) for loop in range(stage.loops))
     ]
     users = users or [blocks[0] for blocks in architecture.blocks.values()]
     return key_value_width(architecture, users[0])
@@ -59,30 +78,36 @@ def _declare_inputs(builder: GraphBuilder, architecture: Architecture) -> None:
     model = architecture.model
     shape = (model.vocab_size, model.dim)
     origin: YamlPath = ("model", "embedding")
-    builder.store(
-        Store("token_embedding.weight", shape, "embeddings", model.embedding.init, model.embedding.dtype, origin)
+    table = Store("token_embedding.weight", shape, "embeddings", model.embedding.init, model.embedding.dtype, origin)
+    builder.store(table)
+    builder.sublayer(
+        "token_embedding", f"TokenEmbedding({model.vocab_size}, {model.dim}{dtype_argument(model.embedding.dtype)})"
     )
     for index, (name, layer) in enumerate(zip(input_names(model.input), model.input, strict=True)):
-        origin = ("model", "input", index)
-        if layer.kind == "ngram_hash":
-            assert (
-                layer.buckets and layer.dim and layer.table_init and layer.projection_init and layer.scale is not None
-            )
-            table = Store(
-                f"{name}.table", (layer.buckets, layer.dim), "embeddings", layer.table_init, layer.dtype, origin
-            )
-            _declare_table(builder, name, table, model.dim, layer.projection_init, layer.scale)
-        elif layer.kind == "smear_gate":
-            assert layer.init is not None
-            builder.store(Store(f"{name}.gate", (model.dim,), "scalars", layer.init, origin=origin))
+        _declare_input(builder, name, layer, model.dim, ("model", "input", index))
     value = model.value_embedding
     if value is not None:
         origin = ("model", "value_embedding")
-        table = Store(
-            "value_embedding.table", (model.vocab_size, value.dim), "embeddings", value.table_init, value.dtype, origin
-        )
+        shape = (model.vocab_size, value.dim)
+        table = Store("value_embedding.table", shape, "embeddings", value.table_init, value.dtype, origin)
         width = value_embedding_width(architecture)
         _declare_table(builder, "value_embedding", table, width, value.projection_init, value.scale)
+        arguments = f"{model.vocab_size}, {value.dim}, {width}{dtype_argument(value.dtype)}"
+        builder.sublayer("value_embedding", f"ValueEmbedding({arguments})")
+
+
+def _declare_input(builder: GraphBuilder, name: str, layer: InputLayer, dim: int, origin: YamlPath) -> None:
+    if layer.kind == "ngram_hash":
+        assert layer.buckets and layer.dim and layer.table_init and layer.projection_init and layer.scale is not None
+        shape = (layer.buckets, layer.dim)
+        table = Store(f"{name}.table", shape, "embeddings", layer.table_init, layer.dtype, origin)
+        _declare_table(builder, name, table, dim, layer.projection_init, layer.scale)
+        sizes = f"order={layer.order}, buckets={layer.buckets}, width={layer.dim}, dim={dim}"
+        builder.sublayer(name, f"NgramHash({sizes}{dtype_argument(layer.dtype)})")
+    elif layer.kind == "smear_gate":
+        assert layer.init is not None
+        builder.store(Store(f"{name}.gate", (dim,), "scalars", layer.init, origin=origin, acts_at_zero=True))
+        builder.sublayer(name, f"SmearGate({dim})")
 
 
 def _declare_table(builder: GraphBuilder, name: str, table: Store, width: int, projection: Init, scale: float) -> None:
@@ -91,66 +116,3 @@ def _declare_table(builder: GraphBuilder, name: str, table: Store, width: int, p
     if table.shape[1] != width:
         builder.store(Store(f"{name}.projection", (width, table.shape[1]), "matrices", projection, origin=table.origin))
     builder.store(Store(f"{name}.scale", (), "scalars", Init("constant", value=scale), origin=table.origin))
-
-
-def _declare_block(
-    builder: GraphBuilder, architecture: Architecture, name: str, block: Block, origin: YamlPath
-) -> None:
-    dim = architecture.model.dim
-    width, hidden = key_value_width(architecture, block), block.mlp.width(dim)
-    matrices, outputs = block.init.matrices, block.init.outputs
-
-    def matrix(role: str, rows: int, columns: int, init: Init, part: str) -> None:
-        builder.store(Store(f"{name}.{role}", (rows, columns), "matrices", init, block.dtype, (*origin, part)))
-
-    def vector(role: str, shape: tuple[int, ...], init: Init, part: str) -> None:
-        builder.store(Store(f"{name}.{role}", shape, "scalars", init, origin=(*origin, part)))
-
-    if block.residual.x0_mix:
-        vector("residual_mix", (2, dim), Init("identity_mix"), "residual")
-    if block.residual.branch_scale:
-        vector("attention_scale", (dim,), ONES, "residual")
-        vector("mlp_scale", (dim,), ONES, "residual")
-    if block.value_embedding:
-        assert architecture.model.value_embedding is not None
-        vector(
-            "value_scale",
-            (1,),
-            Init("constant", value=architecture.model.value_embedding.position_scale),
-            "value_embedding",
-        )
-    matrix("attention.query", dim, dim, matrices, "attention")
-    matrix("attention.key", width, dim, matrices, "attention")
-    matrix("attention.value", width, dim, matrices, "attention")
-    matrix("attention.output", dim, dim, outputs, "attention")
-    if block.attention.q_gain is not None:
-        vector("attention.gain", (block.attention.heads,), Init("constant", value=block.attention.q_gain), "attention")
-    matrix("mlp.up", hidden, dim, matrices, "mlp")
-    matrix("mlp.down", dim, hidden, outputs, "mlp")
-
-
-def _declare_stage(builder: GraphBuilder, architecture: Architecture, stage: Stage, origin: YamlPath) -> None:
-    dim, name = architecture.model.dim, f"stages.{stage.name}"
-    if stage.loop_vector is not None:
-        family = tuple(f"{name}.loop_vector.{loop}" for loop in range(stage.loops))
-        vector = stage.loop_vector
-        for store in family:
-            path = (*origin, "loop_vector")
-            builder.store(Store(store, (dim,), "scalars", vector.init, vector.dtype, path, family))
-    if stage.skips is not None:
-        init = Init("constant", value=stage.skips.init)
-        for key in skip_keys(architecture, stage):
-            builder.store(Store(f"{name}.skip_weight.{key}", (dim,), "scalars", init, origin=(*origin, "skips")))
-    for step in stage.value_embedding_at:
-        assert architecture.model.value_embedding is not None
-        init = Init("constant", value=architecture.model.value_embedding.position_scale)
-        builder.store(
-            Store(f"{name}.value_scale.{step}", (1,), "scalars", init, origin=(*origin, "place", "value_embedding"))
-        )
-
-
-def skip_keys(architecture: Architecture, stage: Stage) -> tuple[int, ...]:
-    """Keys of the stage's skip weights, ascending."""
-    runs = [run for run in executions(architecture, mode_loops(architecture)[FULL]) if run.stage is stage]
-    pairs = skip_pairs(tuple(runs))
-    return tuple(sorted({skip_key(run) for run in runs if run.index in pairs}))

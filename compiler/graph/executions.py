@@ -1,15 +1,17 @@
-"""Unrolls stages into executions of blocks, with an identity that every mode keeps."""
+"""Unrolls stages into events: a stage begins, a loop begins, a block runs. Executions are the same in every mode."""
 
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from typing import Literal
 
-from ..spec.architecture import Architecture, Block, Stage
+from ..spec.architecture import Architecture, Block
+from ..spec.stage import Stage
+from .modes import FULL, Mode, StagePath
 
-FULL = "full"
-SINGLE = "single"
+Identity = tuple[str | int, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -17,20 +19,24 @@ class Execution:
     """One run of a block.
 
     Attributes:
-        loop: which loop of the stage.
-        step: index in the stage's path, the same in every loop.
-        unrolled: index over all loops of the stage.
-        occurrence: how often the stage ran this block before; (stage, block, occurrence) is the public identity.
-        index: position among all executions of mode full.
+        index: its position number: place in the table of all executions, those of mode full first.
+        entry: how often the stage was entered before (more than 0 inside a stage that loops).
+        loop: which loop of this entry; blocks of extra cycles count on after the loops, positions keep theirs.
+        step: index in the stage's path, which placed features and private parts go by; None: has none.
+        number: index over all loops of the stage in mode full, which its own stores are named by; None beyond it.
+        occurrence: how often the stage runs this block before; (stage, block, occurrence) is the public identity.
+        anchor: position whose place in the model counts for norm scales: its own, or of the one it repeats.
     """
 
     stage: Stage
+    entry: int
     loop: int
-    step: int
-    unrolled: int
+    step: int | None
+    number: int | None
     block: int
     occurrence: int
     index: int
+    anchor: int
 
     @property
     def block_name(self) -> str:
@@ -43,30 +49,129 @@ class Execution:
         return f"{self.stage.name}/{self.block_name}#{self.occurrence}"
 
 
-def mode_loops(architecture: Architecture) -> dict[str, dict[str, int]]:
-    """Loops by mode and stage: `full`, `single` where a stage loops, and the modes that the spec declares."""
-    full = {stage.name: stage.loops for stage in architecture.stages}
-    modes = {FULL: full}
-    if any(loops > 1 for loops in full.values()):
-        modes[SINGLE] = dict.fromkeys(full, 1)
-    for name, change in architecture.modes.items():
-        modes[name] = full | change
-    return modes
+@dataclass(frozen=True, slots=True)
+class Event:
+    """A step of a mode's program.
+
+    `enter` and `leave` bracket a stage, `loop` and `end_loop` one of its loops, `cycle` and `end_cycle` an extra cycle
+    after them; `run` runs a block. `loop` counts the loops, or the cycles, of this entry.
+    """
+
+    kind: Literal["enter", "loop", "run", "end_loop", "cycle", "end_cycle", "leave"]
+    stage: Stage
+    path: StagePath
+    entry: int = 0
+    loop: int = 0
+    run: Execution | None = None
 
 
-def executions(architecture: Architecture, loops: Mapping[str, int]) -> tuple[Execution, ...]:
-    """Every block execution of the mode with these loops, in order. A mode runs the first loops of a stage."""
-    runs: list[Execution] = []
-    start = 0
-    for stage in architecture.stages:
-        seen: Counter[int] = Counter()
-        for unrolled in range(len(stage.path) * loops[stage.name]):
-            loop, step = divmod(unrolled, len(stage.path))
-            block = stage.path[step]
-            runs.append(Execution(stage, loop, step, unrolled, block, seen[block], start + unrolled))
-            seen[block] += 1
-        start += len(stage.path) * stage.loops
-    return tuple(runs)
+class Table:
+    """The executions of all modes, by identity; those of mode full have the first numbers."""
+
+    def __init__(self, architecture: Architecture, modes: Mapping[str, Mode]) -> None:
+        self.architecture = architecture
+        self.known: dict[Identity, Execution] = {}
+        self._occurrences: Counter[tuple[str, int]] = Counter()
+        self.programs: dict[str, tuple[Event, ...]] = {}
+        for name in (FULL, *(mode for mode in modes if mode != FULL)):
+            self._full = name == FULL
+            self.programs[name] = tuple(self._program(modes[name]))
+
+    def __eq__(self, other: object) -> bool:
+        """Equal executions in equal programs."""
+        return isinstance(other, Table) and (self.known, self.programs) == (other.known, other.programs)
+
+    @property
+    def executions(self) -> tuple[Execution, ...]:
+        """All executions, by position number."""
+        return tuple(self.known.values())
+
+    def runs(self, mode: str) -> tuple[Execution, ...]:
+        """The executions of a mode, in order."""
+        return tuple(event.run for event in self.programs[mode] if event.run is not None)
+
+    def _program(self, mode: Mode) -> Iterator[Event]:
+        entries: Counter[str] = Counter()
+        for stage in self.architecture.stages:
+            if stage.inside is None:
+                yield from self._stage(stage, mode, entries)
+
+    def _stage(self, stage: Stage, mode: Mode, entries: Counter[str]) -> Iterator[Event]:
+        path, entry = mode[stage.name], entries[stage.name]
+        entries[stage.name] += 1
+        steps = stage.path if path.path is None else path.path
+        inner = [other for other in self.architecture.stages if other.inside == stage.name]
+        yield Event("enter", stage, path, entry)
+        for loop in _loops_with_effect(stage, path.loops):
+            yield Event("loop", stage, path, entry, loop)
+            seen: Counter[int] = Counter()
+            for place, block in enumerate(steps):
+                if place == len(steps) // 2:
+                    for other in inner:
+                        yield from self._stage(other, mode, entries)
+                yield Event("run", stage, path, entry, loop, self._run(stage, entry, loop, block, seen[block]))
+                seen[block] += 1
+            yield Event("end_loop", stage, path, entry, loop)
+        yield from self._extra(stage, path, entry)
+        yield Event("leave", stage, path, entry)
+
+    def _extra(self, stage: Stage, path: StagePath, entry: int) -> Iterator[Event]:
+        extra = path.extra
+        for cycle in range(extra.times if extra is not None else 0):
+            assert extra is not None
+            yield Event("cycle", stage, path, entry, cycle)
+            for place, item in enumerate(extra.positions or extra.blocks or ()):
+                like = self._repeated(stage, item) if extra.positions is not None else None
+                kind = "block" if like is None else "position"
+                identity = (stage.name, "extra", entry, cycle, place, kind, item)
+                block = item if like is None else like.block
+                yield Event(
+                    "run", stage, path, entry, cycle, self._extra_run(identity, stage, entry, block, cycle, like)
+                )
+            yield Event("end_cycle", stage, path, entry, cycle)
+
+    def _repeated(self, stage: Stage, step: int) -> Execution:
+        """The last execution in mode full at that position of the path."""
+        runs = (
+            run for run in self.known.values() if run.stage is stage and run.step == step and run.number is not None
+        )
+        return max(runs, key=lambda run: run.index)
+
+    def _extra_run(
+        self, identity: Identity, stage: Stage, entry: int, block: int, cycle: int, like: Execution | None
+    ) -> Execution:
+        if identity not in self.known:
+            index = len(self.known)
+            loop, step, number, anchor = stage.loops + cycle, None, None, index
+            if like is not None:  # in every way as it is, whatever its place names loops
+                loop, step, number, anchor = like.loop, like.step, like.number, like.anchor
+            self.known[identity] = Execution(
+                stage, entry, loop, step, number, block, self._occurrence(stage, block), index, anchor
+            )
+        return self.known[identity]
+
+    def _run(self, stage: Stage, entry: int, loop: int, block: int, before: int) -> Execution:
+        """The execution of a block that ran `before` times in this loop."""
+        identity = (stage.name, "loop", entry, loop, block, before)
+        if identity not in self.known:
+            steps = [step for step, other in enumerate(stage.path) if other == block]
+            step = steps[before] if before < len(steps) else None
+            number = (entry * stage.loops + loop) * len(stage.path) + (step or 0) if self._full else None
+            index = len(self.known)
+            self.known[identity] = Execution(
+                stage, entry, loop, step, number, block, self._occurrence(stage, block), index, index
+            )
+        return self.known[identity]
+
+    def _occurrence(self, stage: Stage, block: int) -> int:
+        self._occurrences[stage.name, block] += 1
+        return self._occurrences[stage.name, block] - 1
+
+
+def _loops_with_effect(stage: Stage, loops: int) -> range:
+    """All loops; of parallel firings of which only the last counts, that one: the others would change nothing."""
+    combine = stage.firing.combine
+    return range(max(loops - 1, 0), loops) if combine is not None and combine.kind == "last" else range(loops)
 
 
 def first_uses(runs: tuple[Execution, ...]) -> dict[tuple[str, int], int]:
@@ -82,14 +187,26 @@ def block_of(architecture: Architecture, run: Execution) -> Block:
     return architecture.blocks[run.stage.blocks][run.block]
 
 
+def placed(run: Execution, feature: str) -> bool:
+    """Whether a feature is placed on this execution's position."""
+    where = run.stage.place.get(feature)
+    return where is not None and where.holds(run.step, run.loop)
+
+
+def dropped(run: Execution, branch: str) -> bool:
+    """Whether this execution leaves out its attention, or its MLP."""
+    drop = run.stage.drop.get(branch)
+    return drop is not None and drop.holds(run.step, run.loop)
+
+
 def uses_value_embedding(architecture: Architecture, run: Execution) -> bool:
     """Whether the value embedding is added at this execution, by its block or by its position."""
-    return block_of(architecture, run).value_embedding or run.step in run.stage.value_embedding_at
+    return block_of(architecture, run).value_embedding or placed(run, "value_embedding")
 
 
 def uses_xsa(architecture: Architecture, run: Execution) -> bool:
     """Whether exclusive self-attention acts at this execution, by its block or by its position."""
-    return block_of(architecture, run).attention.xsa or run.step in run.stage.xsa_at
+    return block_of(architecture, run).attention.xsa or placed(run, "xsa")
 
 
 def skip_pairs(runs: tuple[Execution, ...]) -> dict[int, int]:
@@ -109,15 +226,17 @@ def skip_pairs(runs: tuple[Execution, ...]) -> dict[int, int]:
 def _scopes(runs: tuple[Execution, ...]) -> list[list[Execution]]:
     if not runs or runs[0].stage.skips is None:
         return []
-    if runs[0].stage.skips.scope == "path":
-        return [list(runs)]
-    loops: dict[int, list[Execution]] = {}
+    loops: dict[tuple[int, int], list[Execution]] = {}
     for run in runs:
-        loops.setdefault(run.loop, []).append(run)
+        loop = run.loop if runs[0].stage.skips.scope == "pass" else 0
+        loops.setdefault((run.entry, loop), []).append(run)
     return list(loops.values())
 
 
 def skip_key(run: Execution) -> int:
     """Which skip weight a receiving execution uses: its step where stacks are fresh in each loop, else its place."""
-    assert run.stage.skips is not None
-    return run.step if run.stage.skips.scope == "pass" else run.unrolled
+    assert run.stage.skips is not None and run.step is not None and run.number is not None
+    return run.step if run.stage.skips.scope == "pass" else run.number
+
+
+__all__ = ["FULL", "Event", "Execution", "Table", "block_of", "first_uses", "placed", "skip_key", "skip_pairs"]

@@ -13,7 +13,7 @@ from typing import Any, Literal
 
 import networkx as nx
 
-from ..spec.architecture import Dtype, Init
+from ..spec.init import Dtype, Init
 
 Group = Literal["matrices", "embeddings", "scalars", "head"]
 YamlPath = tuple[str | int, ...]
@@ -21,7 +21,15 @@ YamlPath = tuple[str | int, ...]
 
 @dataclass(frozen=True, slots=True)
 class Store:
-    """A stored tensor. `origin` is the YAML path that caused it; `family` names stores that start jointly."""
+    """A stored tensor.
+
+    Attributes:
+        origin: the YAML path that caused it.
+        family: names of stores that start jointly.
+        exported: whether the artifact holds it; what only training reads is left out.
+        acts_at_zero: whether zeros still do something (a sigmoid is half open, attention without scores is a mean);
+            else a store that stays at zero switches off what it multiplies or adds.
+    """
 
     name: str
     shape: tuple[int, ...]
@@ -30,6 +38,8 @@ class Store:
     dtype: Dtype = "float32"
     origin: YamlPath = ()
     family: tuple[str, ...] = ()
+    exported: bool = True
+    acts_at_zero: bool = False
 
     @property
     def elements(self) -> int:
@@ -39,12 +49,17 @@ class Store:
 
 @dataclass(frozen=True, slots=True)
 class State:
-    """A buffer that sites read and write; never trained, and listed with the modes that touch it."""
+    """A buffer that sites read and write, never trained; within a sublayer it has the shape that it finds there.
+
+    Attributes:
+        exported: whether the artifact holds it; what only training reads is left out.
+    """
 
     name: str
     shape: tuple[int, ...]
     dtype: Dtype = "float32"
     origin: YamlPath = ()
+    exported: bool = True
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,9 +102,12 @@ class Graph:
         binds: store -> site, with `slot`.
         flow: site -> site, with `source` and `target` port names.
         reads, writes: state -> site and site -> state, with `slot`.
+
+    `sublayers` gives, by path, the source that constructs the sublayer whose parameters the stores below it are.
     """
 
     nx: nx.MultiDiGraph[str] = field(default_factory=nx.MultiDiGraph)
+    sublayers: dict[str, str] = field(default_factory=dict)
 
     def nodes(self, kind: type) -> Iterator[Any]:
         """All nodes of one class, in the order in which they were declared."""
@@ -126,6 +144,17 @@ class Graph:
             for source, _, data in self.nx.in_edges(site_id, data=True)
             if data["kind"] == "binds" and (mode is None or mode in data["modes"])
         }
+
+    def flows_on(self, site_id: str, mode: str) -> bool:
+        """Whether any site reads an output of this one in a mode."""
+        out = self.nx.out_edges(site_id, data=True)
+        return any(data["kind"] == "flow" and mode in data["modes"] for _, _, data in out)
+
+    def touched(self, site_id: str, mode: str) -> dict[str, str]:
+        """State name by slot that a site reads or writes in a mode."""
+        ends = [(state, data) for state, _, data in self.nx.in_edges(site_id, data=True) if data["kind"] == "reads"]
+        ends += [(state, data) for _, state, data in self.nx.out_edges(site_id, data=True) if data["kind"] == "writes"]
+        return {data["slot"]: state for state, data in ends if mode in data["modes"]}
 
     def readers(self, store: str, mode: str | None = None) -> tuple[str, ...]:
         """Sites that bind a store, in a mode or in any."""

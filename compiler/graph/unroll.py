@@ -1,52 +1,81 @@
-"""Adds the sites of one mode: the input side, every block execution, the output side."""
+"""Adds the sites of one mode: the input side, the events of its program, the output side."""
 
 from __future__ import annotations
 
-from math import sqrt
-from typing import Any
+from collections.abc import Callable
 
-from ..spec.architecture import Architecture, Block
+from ..operations import FIRING_RULES
+from ..spec.architecture import Architecture
 from .builder import GraphBuilder, make_site
+from .combine import StageCombiner
 from .declare import input_names
-from .executions import (
-    Execution,
-    block_of,
-    executions,
-    first_uses,
-    skip_key,
-    skip_pairs,
-    uses_value_embedding,
-    uses_xsa,
-)
-from .model import Port, Site, YamlPath
-
-RotaryKey = tuple[int, float, int | None]  # dims, base, ntk_reference
+from .executions import Event, Table, first_uses, skip_key, skip_pairs
+from .frame import Frame
+from .losses import LossBuilder
+from .model import Port, YamlPath
+from .modes import FULL, TRAINING
+from .shared_inputs import build_shared_inputs
+from .unroll_block import BlockUnroller
 
 
 class ModeUnroller:
-    """Adds the flow of the mode with these loops to the builder's graph."""
+    """Adds the flow of modes to the builder's graph, one after the other."""
 
-    def __init__(self, builder: GraphBuilder, architecture: Architecture, full: tuple[Execution, ...]) -> None:
+    def __init__(self, builder: GraphBuilder, architecture: Architecture, table: Table) -> None:
         self.builder = builder
         self.architecture = architecture
-        self.eps = architecture.model.norm_eps
-        self.full = full
-        self.first_use = first_uses(full)
-        self.rotary: dict[RotaryKey, Port] = {}
-        self.values: Port | None = None
-        self.x0: Port | None = None
+        self.table = table
+        self.first_use = first_uses(table.executions)
+        self.pairs: dict[int, int] = {}
+        for stage in architecture.stages:
+            self.pairs |= skip_pairs(tuple(run for run in table.runs(FULL) if run.stage is stage))
+        self.numbers = {stage.name: number for number, stage in enumerate(architecture.stages)}
+        self.frames: list[Frame] = []
 
-    def unroll(self, mode: str, loops: dict[str, int]) -> None:
-        """Adds every site of the mode, in execution order."""
-        self.builder.mode = mode
-        runs = executions(self.architecture, loops)
+    def unroll(self, mode: str) -> None:
+        """Adds every site of the mode, and its training variant where training has losses of its own."""
+        if self._build(mode, mode, training=False):
+            self._build(mode, mode + TRAINING, training=True)
+
+    def _build(self, mode: str, name: str, *, training: bool) -> bool:
+        """Adds the sites of a mode or variant; tells whether training has further losses."""
+        self.builder.mode = name
         tokens = self.builder.site(make_site("tokens", "tokens"), {})
         targets = self.builder.site(make_site("targets", "targets"), {})
-        stream = self.x0 = self._input(tokens)
-        self._shared_inputs(tokens, runs)
-        stream = self._stages(stream, runs)
-        stream = self._norm("output/norm", stream, 1.0, ("model", "head"))
-        self._output(stream, targets)
+        losses = LossBuilder(self.builder, self.architecture, targets, training=training)
+        x0 = self._input(tokens)
+        shared = build_shared_inputs(self.builder, self.architecture, x0, tokens, self.table.programs[mode])
+        blocks = BlockUnroller(self.builder, self.architecture, shared, self.first_use)
+        stream = x0
+        for event in self.table.programs[mode]:
+            stream = self._event(event, stream, blocks, losses)
+        assert not self.frames
+        return losses.finish(stream)
+
+    def _event(self, event: Event, stream: Port, blocks: BlockUnroller, losses: LossBuilder) -> Port:
+        if event.kind == "enter":
+            number = self.numbers[event.stage.name]
+            self.frames.append(Frame(event.stage, event.path, number, event.entry, stream))
+            return self._enter(self.frames[-1], stream)
+        frame = self.frames[-1]
+        if event.run is not None:
+            source = self.pairs.get(event.run.index)
+            if source in frame.outputs and frame.has("skips"):
+                stream = self._skip(stream, frame.outputs[source], event, frame)
+            stream = blocks.block(stream, event.run, frame)
+            frame.outputs[event.run.index] = stream
+            return stream
+        if event.kind in ("end_loop", "end_cycle"):
+            stream = blocks.merge_lanes(stream, event, frame)
+        if event.kind == "end_loop":
+            return self._end_loop(event, stream, frame, losses)
+        handlers: dict[str, Callable[[Event, Port, Frame], Port]] = {
+            "loop": self._loop,
+            "cycle": self._cycle,
+            "end_cycle": self._end_cycle,
+            "leave": self._leave,
+        }
+        return handlers[event.kind](event, stream, frame)
 
     def _input(self, tokens: Port) -> Port:
         model, builder = self.architecture.model, self.builder
@@ -54,164 +83,107 @@ class ModeUnroller:
         stream = builder.site(site, {"tokens": tokens}, {"weight": "token_embedding.weight"})
         for index, (name, layer) in enumerate(zip(input_names(model.input), model.input, strict=True)):
             origin: YamlPath = ("model", "input", index)
+            inputs = {"x": stream}
             if layer.kind == "rms_norm":
-                stream = self._norm(f"input/{name}", stream, 1.0, origin)
+                site = make_site(f"input/{name}", "rms_norm", origin=origin, eps=model.norm_eps, scale=1.0)
+                stream = builder.site(site, inputs)
             elif layer.kind == "smear_gate":
                 site = make_site(f"input/{name}", "smear_gate", module=name, origin=origin)
-                stream = builder.site(site, {"x": stream}, {"gate": f"{name}.gate"})
+                stream = builder.site(site, inputs, {"gate": f"{name}.gate"})
             else:
                 site = make_site(f"input/{name}", "ngram_hash", module=name, origin=origin, order=layer.order)
-                stream = builder.site(
-                    site, {"x": stream, "tokens": tokens}, self._slots(name, "table", "projection", "scale")
-                )
+                slots = builder.slots(name, "table", "projection", "scale")
+                stream = builder.site(site, inputs | {"tokens": tokens}, slots)
         return stream
 
-    def _slots(self, module: str, *slots: str) -> dict[str, str]:
-        """Bindings of the module's slots for which a store is declared."""
-        declared = self.builder.graph.nx
-        return {slot: f"{module}.{slot}" for slot in slots if f"{module}.{slot}" in declared}
-
-    def _shared_inputs(self, tokens: Port, runs: tuple[Execution, ...]) -> None:
-        """Rotary tables and the value embedding: computed once, read by many positions."""
-        self.rotary, self.values = {}, None
-        keys = self._all_rotary_keys()
-        for run in runs:
-            key = self._rotary_key(block_of(self.architecture, run))
-            if key is not None and key not in self.rotary:
-                dims, base, reference = key
-                origin: YamlPath = ("blocks", run.stage.blocks, "attention", "rope")
-                site = make_site(
-                    f"input/rotary.{keys.index(key)}",
-                    "rotary_table",
-                    origin=origin,
-                    dims=dims,
-                    base=base,
-                    ntk_reference=reference,
-                )
-                self.rotary[key] = self.builder.site(site, {"tokens": tokens})
-        if any(uses_value_embedding(self.architecture, run) for run in runs):
-            site = make_site(
-                "input/value_embedding",
-                "value_embedding",
-                module="value_embedding",
-                origin=("model", "value_embedding"),
-            )
-            slots = self._slots("value_embedding", "table", "projection", "scale")
-            self.values = self.builder.site(site, {"tokens": tokens}, slots)
-
-    def _rotary_key(self, block: Block) -> RotaryKey | None:
-        rope = block.attention.rope
-        if rope is None:
-            return None
-        return rope.dims or self.architecture.model.dim // block.attention.heads, rope.base, rope.ntk_reference
-
-    def _all_rotary_keys(self) -> list[RotaryKey]:
-        """Distinct tables over all blocks, whichever mode runs, so that their names hold in every mode."""
-        keys = (self._rotary_key(block) for group in self.architecture.blocks.values() for block in group)
-        return list(dict.fromkeys(key for key in keys if key is not None))
-
-    def _stages(self, stream: Port, runs: tuple[Execution, ...]) -> Port:
-        for index, stage in enumerate(self.architecture.stages):
-            pairs = skip_pairs(tuple(run for run in self.full if run.stage is stage))
-            outputs: dict[int, Port] = {}
-            for run in runs:
-                if run.stage is not stage:
-                    continue
-                if run.step == 0 and stage.loop_vector is not None:
-                    stream = self._loop_vector(stream, run, index)
-                source = pairs.get(run.index)
-                if source in outputs:
-                    stream = self._skip(stream, outputs[source], run, index)
-                stream = outputs[run.index] = self._block(stream, run, index)
+    def _enter(self, frame: Frame, stream: Port) -> Port:
+        if frame.stage.skip_trace is None or frame.path.loops > 0:
+            return stream
+        module = f"stages.{frame.stage.name}.trace"
+        site = make_site(
+            f"{frame.prefix}/trace/add", "add_trace", module=module, origin=("graph", frame.number, "skip_trace")
+        )
+        stream = self.builder.site(site, {"x": stream}, self.builder.slots(module, "inject", "decay"))
+        self.builder.reads(f"{module}.delta", stream, "trace")
+        self.builder.writes(stream, f"{module}.delta", "trace")
         return stream
 
-    def _loop_vector(self, stream: Port, run: Execution, stage: int) -> Port:
-        origin: YamlPath = ("graph", stage, "loop_vector")
-        site = make_site(f"{run.stage.name}/loop.{run.loop}/vector", "add_vector", position=run.index, origin=origin)
-        return self.builder.site(site, {"x": stream}, {"vector": f"stages.{run.stage.name}.loop_vector.{run.loop}"})
+    def _loop(self, event: Event, stream: Port, frame: Frame) -> Port:
+        stage, loop = frame.stage, event.loop
+        if stage.firing.kind == "parallel":
+            stream = frame.start
+        keep = stage.backpropagate_loops
+        if keep is not None and loop > 0 and loop == frame.path.loops - keep:
+            site = make_site(f"{frame.prefix}/loop.{loop}/detach", "detach", origin=("graph", frame.number))
+            stream = self.builder.site(site, {"x": stream})
+        if stage.loop_vector is not None and frame.has("loop_vector"):
+            vector: YamlPath = ("graph", frame.number, "loop_vector")
+            site = make_site(f"{frame.prefix}/loop.{loop}/vector", "add_vector", origin=vector)
+            stream = self.builder.site(site, {"x": stream}, {"vector": f"stages.{stage.name}.loop_vector.{loop}"})
+        return stream
 
-    def _skip(self, stream: Port, skip: Port, run: Execution, stage: int) -> Port:
-        origin: YamlPath = ("graph", stage, "skips")
-        site = make_site(f"{run.site_prefix}/skip", "add_skip", position=run.index, origin=origin)
-        weight = f"stages.{run.stage.name}.skip_weight.{skip_key(run)}"
-        return self.builder.site(site, {"x": stream, "skip": skip}, {"weight": weight})
+    def _end_loop(self, event: Event, stream: Port, frame: Frame, losses: LossBuilder) -> Port:
+        if frame.stage.firing.kind == "parallel":
+            frame.firings.append(stream)
+            return stream
+        if event.loop == frame.path.loops - 1:
+            return stream
+        losses.after_loop(stream, event.loop, frame)
+        return self._between(stream, event.loop, frame)
 
-    def _block(self, stream: Port, run: Execution, stage: int) -> Port:
-        """Mix, attention, MLP; what varies by position is passed as inputs and attributes."""
-        block = block_of(self.architecture, run)
-        scale = self._norm_scale(block, run)
-        if block.residual.x0_mix:
-            assert self.x0 is not None
-            site = self._block_site(run, "residual_mix", "residual_mix", "residual")
-            stream = self.builder.site(
-                site, {"x": stream, "x0": self.x0}, {"mix": f"blocks.{run.block_name}.residual_mix"}
-            )
-        normed = self._block_norm(run, "attention_norm", stream, scale)
-        stream = self._residual_add(run, "attention", stream, self._attention(normed, block, run, stage))
-        normed = self._block_norm(run, "mlp_norm", stream, scale)
-        module = f"blocks.{run.block_name}.mlp"
-        site = self._block_site(run, "mlp", "mlp", "mlp", module=module, activation=block.mlp.activation)
-        branch = self.builder.site(site, {"x": normed}, self._slots(module, "up", "down"))
-        return self._residual_add(run, "mlp", stream, branch)
+    def _between(self, stream: Port, loop: int, frame: Frame) -> Port:
+        between = frame.stage.between
+        if between is None or not frame.has("between"):
+            return stream
+        origin: YamlPath = ("graph", frame.number, "between")
+        site_id, eps = f"{frame.prefix}/loop.{loop}/between", self.architecture.model.norm_eps
+        if between.kind == "rms_norm":
+            return self.builder.site(make_site(site_id, "rms_norm", origin=origin, eps=eps, scale=1.0), {"x": stream})
+        path = f"stages.{frame.stage.name}.bottleneck"
+        slots = {"down": f"{path}.down", "up": f"{path}.up"}
+        return self.builder.site(make_site(site_id, "bottleneck", origin=origin, eps=eps), {"x": stream}, slots)
 
-    def _attention(self, normed: Port, block: Block, run: Execution, stage: int) -> Port:
-        module = f"blocks.{run.block_name}.attention"
-        inputs = {"x": normed}
-        rotary = self._rotary_key(block)
-        if rotary is not None:
-            inputs["rotary"] = self.rotary[rotary]
-        if uses_value_embedding(self.architecture, run):
-            inputs["values"] = self._scaled_values(block, run, stage)
-        constants = {"qk_norm": block.attention.qk_norm, "xsa": uses_xsa(self.architecture, run)}
-        site = self._block_site(run, "attention", "attention", "attention", module=module, **constants)
-        return self.builder.site(site, inputs, self._slots(module, "query", "key", "value", "output", "gain"))
+    def _cycle(self, event: Event, stream: Port, frame: Frame) -> Port:
+        assert frame.path.extra is not None
+        if frame.path.extra.stop_below is not None:
+            site = make_site(f"{frame.prefix}/extra.{event.loop}/before", "keep")
+            frame.before = self.builder.site(site, {"x": stream})
+        return stream
 
-    def _scaled_values(self, block: Block, run: Execution, stage: int) -> Port:
-        assert self.values is not None
-        placed = not block.value_embedding
-        origin: YamlPath = (
-            ("graph", stage, "place", "value_embedding") if placed else ("blocks", run.stage.blocks, "value_embedding")
-        )
-        store = f"stages.{run.stage.name}.value_scale.{run.step}" if placed else f"blocks.{run.block_name}.value_scale"
-        site = make_site(f"{run.site_prefix}/value_scale", "scale_values", position=run.index, origin=origin)
-        return self.builder.site(site, {"values": self.values}, {"scale": store})
+    def _end_cycle(self, event: Event, stream: Port, frame: Frame) -> Port:
+        extra = frame.path.extra
+        assert extra is not None
+        if extra.stop_below is None:
+            return stream
+        assert frame.before is not None
+        prefix = f"{frame.prefix}/extra.{event.loop}"
+        last = event.loop == extra.times - 1
+        site = make_site(f"{prefix}/change", "relative_change", stop_below=extra.stop_below, last=last)
+        self.builder.site(site, {"x": stream, "before": frame.before})
+        return self.builder.site(make_site(f"{prefix}/settle", "settle"), {"x": stream}) if last else stream
 
-    def _residual_add(self, run: Execution, branch: str, stream: Port, output: Port) -> Port:
-        site = self._block_site(run, f"{branch}_add", "residual_add", "residual")
-        store = f"blocks.{run.block_name}.{branch}_scale"
-        slots = {"scale": store} if store in self.builder.graph.nx else {}
-        return self.builder.site(site, {"x": stream, "branch": output}, slots)
+    def _leave(self, event: Event, stream: Port, frame: Frame) -> Port:
+        self.frames.pop()
+        combine, path = frame.stage.firing.combine, frame.path
+        if combine is not None and frame.firings:
+            combiner = StageCombiner(self.builder, frame)
+            stream = FIRING_RULES[combine.kind].build(combiner, combine, tuple(frame.firings))
+        if frame.stage.skip_trace is not None and path.loops > 0:
+            module = f"stages.{frame.stage.name}.trace"
+            origin: YamlPath = ("graph", frame.number, "skip_trace")
+            site = make_site(f"{frame.prefix}/trace/record", "record_trace", module=module, origin=origin)
+            stream = self.builder.site(site, {"before": frame.start, "x": stream})
+            self.builder.writes(stream, f"{module}.delta", "trace")
+        return stream
 
-    def _block_norm(self, run: Execution, role: str, stream: Port, scale: float) -> Port:
-        site = self._block_site(run, role, "rms_norm", "residual", eps=self.eps, scale=scale)
-        return self.builder.site(site, {"x": stream})
-
-    def _block_site(self, run: Execution, role: str, operation: str, part: str, **more: Any) -> Site:  # noqa: ANN401
-        origin: YamlPath = ("blocks", run.stage.blocks, part)
-        return make_site(f"{run.site_prefix}/{role}", operation, position=run.index, origin=origin, **more)
-
-    def _norm_scale(self, block: Block, run: Execution) -> float:
-        """1/sqrt(index + 1) under the block's rule (arXiv 2502.05795 calls it LayerNorm scaling)."""
-        rule = block.residual.norm_scale
-        if rule is None:
-            return 1.0
-        if rule.index == "explicit":
-            assert rule.indices is not None
-            index = rule.indices[run.block]
-        else:
-            first = self.first_use[run.stage.blocks, run.block]
-            index = {"block": run.block, "first_use": first, "site": run.index}[rule.index]
-        return 1.0 / sqrt(index + 1)
-
-    def _norm(self, site_id: str, stream: Port, scale: float, origin: YamlPath) -> Port:
-        return self.builder.site(
-            make_site(site_id, "rms_norm", origin=origin, eps=self.eps, scale=scale), {"x": stream}
-        )
-
-    def _output(self, stream: Port, targets: Port) -> None:
-        model = self.architecture.model
-        weight = "token_embedding.weight" if model.embedding.tied else "head.weight"
-        site = make_site("output/head", "head", origin=("model", "head"), softcap=model.head.softcap)
-        logits = self.builder.site(site, {"x": stream}, {"weight": weight})
-        site = make_site("output/loss", "cross_entropy", origin=("model", "head"))
-        self.builder.site(site, {"logits": logits, "targets": targets})
+    def _skip(self, stream: Port, skip: Port, event: Event, frame: Frame) -> Port:
+        run, skips = event.run, frame.stage.skips
+        assert run is not None and skips is not None
+        operation = "gated_skip" if skips.gated else "add_skip"
+        origin: YamlPath = ("graph", frame.number, "skips")
+        site = make_site(f"{run.site_prefix}/skip", operation, position=run.index, origin=origin)
+        key = skip_key(run)
+        slots = {"weight": f"stages.{frame.stage.name}.skip_weight.{key}"}
+        if skips.gated:
+            slots["gate"] = f"stages.{frame.stage.name}.skip_gate.{key}"
+        return self.builder.site(site, {"x": stream, "skip": skip}, slots)

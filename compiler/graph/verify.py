@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
+from typing import Any
 
 import networkx as nx
 
+from ..operations import LOSSES, OPERATIONS
 from .model import Graph, Site, State, Store
-from .operations import OPERATIONS
 
 
 class GraphError(Exception):
@@ -62,7 +63,7 @@ def _unknown_port(graph: Graph) -> Iterator[str]:
         if data["kind"] != "flow":
             continue
         sender, receiver = OPERATIONS[graph.site(source).operation], OPERATIONS[graph.site(target).operation]
-        if data["source"] not in sender.outputs or data["target"] not in receiver.inputs + receiver.optional:
+        if data["source"] not in sender.outputs or not receiver.accepts(data["target"]):
             yield f"{source}.{data['source']} -> {target}.{data['target']}"
 
 
@@ -103,7 +104,12 @@ def _binding_that_is_not_the_modules(graph: Graph) -> Iterator[str]:
     for site in _sites(graph):
         if site.module is not None:
             bound = graph.bindings(site.id).items()
-            yield from (f"{site.id}.{slot} = {name}" for slot, name in bound if name != f"{site.module}.{slot}")
+            own = OPERATIONS[site.operation].optional_slots  # which a call can override
+            yield from (
+                f"{site.id}.{slot} = {name}"
+                for slot, name in bound
+                if name != f"{site.module}.{slot}" and slot not in own
+            )
 
 
 def _wrong_ends(graph: Graph) -> Iterator[str]:
@@ -133,24 +139,47 @@ def _cycle(graph: Graph) -> Iterator[str]:
 
 def _no_single_loss(graph: Graph) -> Iterator[str]:
     for mode in _modes(graph):
-        losses = [
-            site
-            for site in _sites(graph)
-            if site.operation == "cross_entropy" and mode in graph.nx.nodes[site.id]["modes"]
-        ]
-        if len(losses) != 1:
-            yield f"{mode} has {len(losses)}"
+        sites = [site for site in _sites(graph) if mode in graph.nx.nodes[site.id]["modes"]]
+        ends = [site for site in sites if site.operation in LOSSES and not graph.flows_on(site.id, mode)]
+        if len(ends) != 1:
+            yield f"{mode} has {len(ends)}"
 
 
 def _unread_output(graph: Graph) -> Iterator[str]:
     for site in _sites(graph):
-        if site.operation == "cross_entropy":
+        operation = OPERATIONS[site.operation]
+        if site.operation in LOSSES or site.operation in REPORTS or operation.writes:
             continue
         for mode in graph.nx.nodes[site.id]["modes"]:
-            out = graph.nx.out_edges(site.id, data=True)
-            if not any(mode in data["modes"] for _, _, data in out):
+            if not graph.flows_on(site.id, mode):
                 yield f"{site.id} in {mode}"
 
+
+def _wrong_states(graph: Graph) -> Iterator[str]:
+    """Reads and writes are those of the operation, and a slot that has both is bound to one state."""
+    for site in _sites(graph):
+        operation = OPERATIONS[site.operation]
+        for mode in sorted(graph.nx.nodes[site.id]["modes"]):
+            reads = _states(graph.nx.in_edges(site.id, data=True), "reads", mode)
+            writes = _states(graph.nx.out_edges(site.id, data=True), "writes", mode)
+            for kind, found, wanted in (("reads", reads, operation.states), ("writes", writes, operation.writes)):
+                slots = sorted(found.keys() ^ set(wanted))
+                yield from (f"{site.id} in {mode}: {kind} {slot}" for slot in slots)
+            apart = sorted(slot for slot in reads.keys() & writes.keys() if reads[slot] != writes[slot])
+            yield from (f"{site.id} in {mode}: two states in {slot}" for slot in apart)
+
+
+def _states(edges: Iterable[tuple[str, str, dict[str, Any]]], kind: str, mode: str) -> dict[str, str]:
+    """State by slot, of the edges of a kind in a mode."""
+    return {
+        data["slot"]: source if kind == "reads" else target
+        for source, target, data in edges
+        if data["kind"] == kind and mode in data["modes"]
+    }
+
+
+REPORTS = frozenset({"relative_change"})
+"""Operations whose output is reported rather than read."""
 
 RULES: tuple[GraphRule, ...] = (
     GraphRule("G01", "an edge joins the wrong kinds of node", _wrong_ends),
@@ -164,5 +193,6 @@ RULES: tuple[GraphRule, ...] = (
     GraphRule("G09", "a mode needs exactly one loss", _no_single_loss),
     GraphRule("G10", "an output that nothing reads", _unread_output),
     GraphRule("G11", "two stores in one slot in one mode", _two_stores_in_one_slot),
-    GraphRule("G12", "a binding that the site's module does not use", _binding_that_is_not_the_modules),
+    GraphRule("G12", "a binding that the site's sublayer does not use", _binding_that_is_not_the_modules),
+    GraphRule("G13", "states and what the operation touches do not agree", _wrong_states),
 )

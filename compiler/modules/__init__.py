@@ -1,30 +1,54 @@
 """The sublayers that emitted models compose, one concept a file. Imports torch."""
 
+from . import combine
 from .attention import Attention
-from .containers import Block, Stage
+from .bottleneck import bottleneck
+from .bounded import bounded_update
+from .combine import *  # noqa: F403 - a new combine rule is one function there
+from .containers import Numbered, Part, buffer
+from .convergence import relative_change
 from .embedding import NgramHash, TokenEmbedding, ValueEmbedding
-from .head import Head, cross_entropy, project_logits
-from .mlp import Mlp
+from .head import Head, cross_entropy, learned_weighted_loss, multi_token_loss, project_logits, weighted_loss
+from .lanes import write_lane
+from .mlp import GatedMlp, Mlp
 from .norm import rms_norm
-from .parameter import Named
+from .parameter import Named, Vectors, empty
 from .residual import residual_mix
 from .rotary import rotary_table
+from .skip import gated_skip
+from .skip_trace import SkipTrace
 from .smear_gate import SmearGate
+from .token_gate import token_gate
 
 __all__ = [
     "Attention",
-    "Block",
+    "GatedMlp",
     "Head",
     "Mlp",
     "Named",
     "NgramHash",
+    "Numbered",
+    "Part",
+    "SkipTrace",
     "SmearGate",
-    "Stage",
     "TokenEmbedding",
     "ValueEmbedding",
+    "Vectors",
+    "bottleneck",
+    "bounded_update",
+    "buffer",
     "cross_entropy",
+    "empty",
+    "gated_skip",
+    "learned_weighted_loss",
+    "multi_token_loss",
     "project_logits",
+    "relative_change",
     "residual_mix",
     "rms_norm",
     "rotary_table",
+    "token_gate",
+    "weighted_loss",
+    "write_lane",
 ]
+__all__ += combine.__all__

@@ -8,22 +8,41 @@ from torch import Tensor
 Rotary = tuple[Tensor, Tensor]
 
 
-def rotary_table(tokens: Tensor, dims: int, base: float, ntk_reference: int | None = None) -> Rotary:
-    """Cosines and sines (T, 1, dims / 2) in float32 for tokens (B, T); positions start at 0.
+def rotary_table(
+    tokens: Tensor,
+    dims: int,
+    base: float,
+    ntk_reference: int | None = None,
+    *,
+    ntk_exponent: int | None = None,
+    direction: str = "backward",
+    dtype: str = "float32",
+) -> Rotary:
+    """Cosines and sines (T, 1, dims / 2), float32 tensors, for tokens (B, T); positions start at 0.
 
-    Where T exceeds `ntk_reference` the base is multiplied by (T / reference)^(dims / (dims - 2)).
+    Where T exceeds `ntk_reference` the base is multiplied by (T / reference)^(e / (e - 2)) with e = `ntk_exponent`,
+    or `dims` where none is given, and the table is computed in float32 whatever `dtype`. Else `dtype` "bfloat16"
+    holds frequencies, positions, angles and the table itself in bfloat16, as a model cast as a whole does: beyond
+    position 256 neighbours share an angle. `direction`: see `apply_rotary`; "forward" is that of MLX.
     """
-    length = tokens.size(1)
+    assert direction in ("backward", "forward"), direction
+    length, inner = tokens.size(1), getattr(torch, dtype)
     if ntk_reference is not None and length > ntk_reference:
-        base = base * (length / ntk_reference) ** (dims / (dims - 2))
+        exponent = dims if ntk_exponent is None else ntk_exponent
+        base = base * (length / ntk_reference) ** (exponent / (exponent - 2))
+        inner = torch.float32
     exponents = torch.arange(0, dims, 2, dtype=torch.float32, device=tokens.device) / dims
-    frequencies = 1.0 / (base**exponents)
-    angles = torch.outer(torch.arange(length, dtype=torch.float32, device=tokens.device), frequencies)
-    return angles.cos()[:, None, :], angles.sin()[:, None, :]
+    frequencies = (1.0 / (base**exponents)).to(inner)
+    angles = torch.outer(torch.arange(length, dtype=torch.float32, device=tokens.device).to(inner), frequencies)
+    cos, sin = angles.cos().float()[:, None, :], angles.sin().float()[:, None, :]
+    return cos, (sin if direction == "backward" else -sin)
 
 
 def apply_rotary(x: Tensor, rotary: Rotary) -> Tensor:
-    """Rotates the first dims of each head of x (B, T, H, h) by minus its angle; the other dims pass through."""
+    """Rotates the first dims of each head of x (B, T, H, h); the other dims pass through.
+
+    The angle is minus theta, or plus theta with a table of direction "forward", where theta = position * frequency.
+    """
     cos, sin = rotary[0].to(x.dtype), rotary[1].to(x.dtype)
     half = cos.size(-1)
     first, second, rest = x[..., :half], x[..., half : 2 * half], x[..., 2 * half :]

@@ -6,7 +6,6 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from ..graph.executions import Execution
-from ..graph.model import Graph, Site
 from ..graph.verify import verify
 from ..plan import Plan, PlannedMode, PlannedStore, Position
 from ..spec import Spec
@@ -14,7 +13,9 @@ from ..spec.quantization import Scheme
 from .bind import bind
 from .cost import measure_cost
 from .draft import Draft
+from .features import position_features
 from .modes import order_modes
+from .optimizer import assign_groups
 from .paths import expand_paths
 from .quantization import plan_quantization
 from .shapes import infer_shapes
@@ -36,19 +37,11 @@ PASSES: tuple[Pass, ...] = (
     Pass("modes", order_modes),
     Pass("shapes", infer_shapes),
     Pass("uses", count_uses),
+    Pass("optimizer", assign_groups),
     Pass("quantization", plan_quantization),
     Pass("cost", measure_cost),
     Pass("size", predict),
 )
-
-
-# operation -> the feature that it is called in a plan
-FEATURES = {
-    "add_vector": "loop_vector",
-    "add_skip": "skip",
-    "residual_mix": "x0_mix",
-    "scale_values": "value_embedding",
-}
 
 
 def run_passes(spec: Spec, until: str | None = None) -> Draft:
@@ -80,18 +73,20 @@ def freeze(draft: Draft) -> Plan:
             shape=store.shape,
             dtype=store.dtype,
             init=store.init,
-            group=store.group,
+            group=draft.groups[store.name],
             # a store that no rule takes is an LS3xx error; the plan is still printed, with the store as trained
             scheme=draft.schemes.get(store.name, Scheme("float32")),
             modes=draft.uses[store.name].modes,
             sites=draft.uses[store.name].sites,
+            gradient_modes=draft.uses[store.name].gradient_modes,
             family=store.family,
+            exported=store.exported,
         )
         for store in draft.graph.stores
     )
     modes = {name: _mode(draft, name) for name in draft.order}
-    features = _features(draft.graph)
-    positions = tuple(_position(run, features.get(run.index, {})) for run in draft.executions)
+    features = position_features(draft.graph)
+    positions = tuple(_position(run, features.get(run.index, ())) for run in draft.executions)
     return Plan(draft.spec, draft.graph, stores, positions, modes, draft.size)
 
 
@@ -99,26 +94,16 @@ def _mode(draft: Draft, name: str) -> PlannedMode:
     assert draft.graph is not None
     sites = [draft.graph.site(site) for site in draft.order[name]]
     positions = dict.fromkeys(site.position for site in sites if site.position is not None)
-    return PlannedMode(name, draft.order[name], tuple(positions), draft.costs[name])
+    training = draft.variants.get(name, ())
+    return PlannedMode(name, draft.order[name], tuple(positions), draft.costs[name], draft.depths[name], training)
 
 
-def _features(graph: Graph) -> dict[int, dict[str, None]]:
-    """What acts at each position, read off its sites, so that the plan prints what the graph does."""
-    features: dict[int, dict[str, None]] = {}
-    for site in graph.nodes(Site):
-        if site.position is not None:
-            name = "xsa" if site.attribute("xsa") else FEATURES.get(site.operation)
-            if name is not None:
-                features.setdefault(site.position, {})[name] = None
-    return features
-
-
-def _position(run: Execution, features: dict[str, None]) -> Position:
+def _position(run: Execution, features: tuple[str, ...]) -> Position:
     return Position(
         index=run.index,
         stage=run.stage.name,
         loop=run.loop,
         block=run.block_name,
         occurrence=run.occurrence,
-        features=tuple(features),
+        features=features,
     )

@@ -14,10 +14,11 @@ from .draft import Draft
 
 def bind(draft: Draft) -> Draft:
     """Fills `graph`."""
+    assert draft.table is not None
     builder = GraphBuilder()
-    declare_stores(builder, draft.spec.architecture)
-    unroller = ModeUnroller(builder, draft.spec.architecture, draft.executions)
-    for mode, loops in draft.loops.items():
-        unroller.unroll(mode, dict(loops))
+    declare_stores(builder, draft.spec.architecture, draft.table)
+    unroller = ModeUnroller(builder, draft.spec.architecture, draft.table)
+    for mode in draft.modes:
+        unroller.unroll(mode)
     nx.freeze(builder.graph.nx)  # from here on passes annotate; a pass that changes the graph must build a new one
     return replace(draft, graph=builder.graph)

@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from ..graph.executions import Execution
+from ..graph.executions import Execution, Table
 from ..graph.model import Graph
+from ..graph.modes import Mode
 from ..plan import Cost, SizeEstimate
 from ..spec import Spec
 from ..spec.quantization import Scheme
@@ -14,10 +15,11 @@ from ..spec.quantization import Scheme
 
 @dataclass(frozen=True, slots=True)
 class StoreUse:
-    """In which modes a store is read, and by how many sites of mode full."""
+    """In which modes a store is read, by how many sites of mode full, and in which modes a gradient reaches it."""
 
     modes: tuple[str, ...]
     sites: int
+    gradient_modes: tuple[str, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,12 +27,20 @@ class Draft:
     """Annotations, each filled by the pass that is named beside it."""
 
     spec: Spec
-    loops: Mapping[str, Mapping[str, int]] = field(default_factory=dict)  # paths: mode -> stage -> loops
-    executions: tuple[Execution, ...] = ()  # paths
+    modes: Mapping[str, Mode] = field(default_factory=dict)  # paths
+    table: Table | None = None  # paths
     graph: Graph | None = None  # bind
     order: Mapping[str, tuple[str, ...]] = field(default_factory=dict)  # modes: site ids in execution order
+    variants: Mapping[str, tuple[str, ...]] = field(default_factory=dict)  # modes: with the losses of training
     widths: Mapping[str, int] = field(default_factory=dict)  # shapes: features of each site's output
     uses: Mapping[str, StoreUse] = field(default_factory=dict)  # uses
+    groups: Mapping[str, str] = field(default_factory=dict)  # optimizer: by store
     schemes: Mapping[str, Scheme] = field(default_factory=dict)  # quantization
     costs: Mapping[str, Cost] = field(default_factory=dict)  # cost: by mode
+    depths: Mapping[str, int] = field(default_factory=dict)  # cost: by mode
     size: SizeEstimate | None = None  # size
+
+    @property
+    def executions(self) -> tuple[Execution, ...]:
+        """All block executions, those of mode full first."""
+        return () if self.table is None else self.table.executions

@@ -11,9 +11,10 @@ from .draft import Draft
 
 
 def plan_quantization(draft: Draft) -> Draft:
-    """Fills `schemes`; a store that no rule matches is missing there, and the rules of LS3xx report it."""
+    """Fills `schemes` of the stores that the artifact holds; the rules of LS3xx report those that no rule takes."""
     assert draft.graph is not None
-    found = ((store.name, first_rule(draft.spec.quantization, store)) for store in draft.graph.stores)
+    exported = (store for store in draft.graph.stores if store.exported)
+    found = ((store.name, first_rule(draft.spec.quantization, store)) for store in exported)
     schemes: dict[str, Scheme] = {
         name: draft.spec.quantization.rules[index].scheme for name, index in found if index is not None
     }

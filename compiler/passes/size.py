@@ -19,12 +19,21 @@ TOKENIZER_FILE_BYTES = (0, 20_000, 150_000)
 def predict(draft: Draft) -> Draft:
     """Fills `size`."""
     assert draft.graph is not None
-    spec, stores = draft.spec, draft.graph.stores
-    as_trained = Scheme("float32")  # a store that no rule takes is an error of its own
+    spec = draft.spec
+    stores = [store for store in draft.graph.stores if store.exported]
+    states = [state for state in draft.graph.states if state.exported]
+    whole = Scheme("float32")  # of states; a store that no rule takes is an error of its own
     size = predict_size(
-        [SizedStore(store.shape, draft.schemes.get(store.name, as_trained)) for store in stores],
+        [
+            *(SizedStore(store.shape, draft.schemes.get(store.name, whole)) for store in stores),
+            *(SizedStore(state.shape, whole) for state in states),
+        ],
         spec.quantization.codec,
-        header=predict_header(spec.plain, [(store.name, store.shape) for store in stores]),
+        header=predict_header(
+            spec.plain,
+            [(store.name, store.shape) for store in stores],
+            [(state.name, state.shape) for state in states],
+        ),
         tokenizer_bytes=_tokenizer_bytes(spec),
         code_bytes=spec.budget.code_bytes,
         limit_bytes=spec.budget.bytes,

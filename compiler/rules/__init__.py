@@ -5,18 +5,29 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from ..passes.draft import Draft
+from .averages import check_averages
 from .blocks import check_blocks
 from .cadence import check_modes
 from .data import check_data
 from .findings import Findings
-from .planned import check_budget, check_deviations, check_liveness, check_quantization
-from .stages import check_stages, check_value_embedding
+from .liveness import check_inert, check_liveness
+from .modes import check_declared_modes
+from .multi_token import check_multi_token
+from .optimizer import check_assignment, check_muon, check_trained_modes
+from .parts import check_shared_parts
+from .phases import check_phases
+from .planned import check_budget, check_deviations, check_quantization
+from .quantization_aware import check_quantization_aware
+from .stages import check_stages
 from .training import check_training
+from .value_embedding import check_value_embedding
 
 DOCUMENT_RULES: tuple[Callable[[Findings], None], ...] = (
     check_blocks,
     check_stages,
     check_value_embedding,
+    check_multi_token,
+    check_declared_modes,
     check_modes,
     check_training,
     check_data,
@@ -25,7 +36,15 @@ PLAN_RULES: tuple[Callable[[Findings, Draft], None], ...] = (
     check_quantization,
     check_deviations,
     check_budget,
+    check_phases,
     check_liveness,
+    check_shared_parts,
+    check_assignment,
+    check_muon,
+    check_trained_modes,
+    check_inert,
+    check_averages,
+    check_quantization_aware,
 )
 
 __all__ = ["DOCUMENT_RULES", "PLAN_RULES", "Findings"]

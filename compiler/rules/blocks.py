@@ -1,11 +1,13 @@
-"""LS10x: blocks whose numbers do not fit each other or the stream."""
+"""LS10x: blocks whose numbers do not fit each other or the stream, and settings that their arrangement ignores."""
 
 from __future__ import annotations
 
 from typing import Any
 
 from ..source.wording import quoted
+from ..spec.architecture import Mlp
 from ..spec.ranges import PathError, expand_numbers
+from .arrangement import check_arrangement
 from .findings import Findings, YamlPath
 from .variants import Variant, group_variants
 
@@ -24,6 +26,7 @@ def check_blocks(findings: Findings) -> None:
         for block in dict.fromkeys(group_variants(name, group)):
             _check_attention(findings, block)
             _check_mlp(findings, block)
+            check_arrangement(findings, block)
         _check_norm_indices(findings, ("blocks", name), group["count"], group["residual"]["norm_scale"])
         for index, override in enumerate(group["overrides"]):
             path: YamlPath = ("blocks", name, "overrides", index)
@@ -50,6 +53,11 @@ def _check_attention(findings: Findings, block: Variant) -> None:
             f"{heads} query heads do not split over {kv_heads} key-value heads",
             f"use kv_heads: {_nearest_divisor(heads, kv_heads)}",
         )
+    rank = attention["query_rank"]
+    if rank is not None and rank >= dim:
+        place = block.place(("attention", "query_rank"))
+        message = f"a query of rank {rank} in a stream of width {dim}: the factors are larger than the matrix"
+        findings.warning_once("LS519", place, message, f"use a rank below {dim}, or null")
     if dim % heads == 0 and attention["rope"] is not None:
         _check_rope(findings, block, attention["rope"], dim // heads)
 
@@ -62,13 +70,31 @@ def _check_rope(findings: Findings, block: Variant, rope: dict[str, Any], width:
     elif dims % 2:
         message = f"{dims} rotary dims: they rotate in pairs, so their number is even"
         findings.error_once("LS103", block.place(ROPE_DIMS, HEADS), message, f"set rope.dims to {max(2, dims - 1)}")
-    elif rope.get("ntk_reference") is not None and dims == 2:
-        findings.error_once(
-            "LS103",
-            block.place(ROPE_DIMS, (*ROPE_DIMS[:-1], "ntk_reference"), HEADS),
-            "2 rotary dims leave the exponent dims / (dims - 2) of the NTK rule undefined",
-            "use at least 4 dims, or ntk_reference: null",
-        )
+    elif rope.get("ntk_reference") is not None:
+        by_head = rope.get("ntk_exponent") == "head"
+        if (width if by_head else dims) == 2:
+            what = "head" if by_head else "dims"
+            findings.error_once(
+                "LS103",
+                block.place(ROPE_DIMS, (*ROPE_DIMS[:-1], "ntk_reference"), HEADS),
+                f"{'heads of width 2' if by_head else '2 rotary dims'} leave the exponent {what} / ({what} - 2) "
+                "of the NTK rule undefined",
+                f"use at least 4{'' if by_head else ' dims'}, or ntk_reference: null",
+            )
+        _check_rope_dtype(findings, block, rope)
+    elif rope.get("ntk_exponent") == "head":
+        place = block.place((*ROPE_DIMS[:-1], "ntk_exponent"))
+        message = "ntk_exponent has no effect: ntk_reference is null, so that the NTK rule never acts"
+        findings.error_once("LS509", place, message, "remove it, or give ntk_reference", key=True)
+
+
+def _check_rope_dtype(findings: Findings, block: Variant, rope: dict[str, Any]) -> None:
+    train, evaluate = findings.plain["train"], findings.plain["evaluate"]
+    shortest = min(train["sequence_length"], evaluate["sequence_length"] or train["sequence_length"])
+    if rope.get("dtype") == "bfloat16" and rope["ntk_reference"] < shortest:
+        message = f"dtype: bfloat16 has no effect: every sequence is longer than ntk_reference {rope['ntk_reference']}"
+        hint = "remove it, or raise ntk_reference: it counts only where the NTK rule does not act"
+        findings.warning_once("LS509", block.place((*ROPE_DIMS[:-1], "dtype")), message, hint)
 
 
 def _check_mlp(findings: Findings, block: Variant) -> None:
@@ -79,7 +105,7 @@ def _check_mlp(findings: Findings, block: Variant) -> None:
         hint = "give one of the two" if neither else "keep one and set the other to null"
         place = block.place(("mlp", "ratio"), ("mlp", "hidden"))
         findings.error_once("LS104", place[:-1], f"the MLP has {problem}", hint, key=True)
-    elif mlp["ratio"] is not None and int(mlp["ratio"] * findings.plain["model"]["dim"]) < 1:
+    elif Mlp(**mlp).width(findings.plain["model"]["dim"]) < 1:
         findings.error_once(
             "LS104",
             block.place(("mlp", "ratio")),

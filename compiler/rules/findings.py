@@ -69,6 +69,14 @@ class Findings:
         ):
             self.error(code, path, message, hint, key=key, related=related)
 
+    def warning_once(self, code: str, path: YamlPath, message: str, hint: str) -> None:
+        """Like `warning`, unless the very same is reported already."""
+        if not any(
+            (item.code, item.message, item.span) == (code, message, span_at(self.root, path))
+            for item in self.diagnostics
+        ):
+            self.warning(code, path, message, hint)
+
     def warning(self, code: str, path: YamlPath, message: str, hint: str, *, key: bool = False) -> None:
         """Reports a warning, likewise."""
         self.diagnostics.append(Diagnostic(code, Severity.WARNING, span_at(self.root, path, key=key), message, hint))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from ..source.diagnostic import Related
-from .findings import Findings
+from .findings import Findings, YamlPath
 
 
 def check_training(findings: Findings) -> None:
@@ -67,9 +67,11 @@ def _check_window(findings: Findings) -> None:
 
 
 def _check_without_effect(findings: Findings) -> None:
-    tied = findings.plain["model"]["embedding"]["tied"]
-    if tied:
-        for path in (("model", "embedding", "head_init"), ("train", "optimizer", "head")):
+    if findings.plain["model"]["embedding"]["tied"]:
+        paths: list[YamlPath] = [("model", "embedding", "head_init")]
+        if not any(rule["to"] == "head" for rule in findings.plain["train"]["assign"]):
+            paths.append(("train", "optimizer", "head"))
+        for path in paths:
             # a resolved spec has every default written out, which asks for nothing
             if findings.given(path) and not findings.is_default(path):
                 findings.error(

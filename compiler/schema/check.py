@@ -14,7 +14,7 @@ from ..source.nodes import Mapping, Scalar, Sequence
 from ..source.span import Span
 from ..source.wording import did_you_mean, listing, nearest, quoted
 from . import Schema
-from .fragments import find, free_key_schemas, property_schemas, unconditional
+from .fragments import find, free_key_schemas, property_schemas, selectors, unconditional
 from .lookup import all_keys
 from .places import Place, Places
 from .validator import Fault, YamlPath, find_faults
@@ -41,8 +41,9 @@ def check_against_schema(document_root: Mapping, schema: Schema) -> list[Diagnos
             continue  # the reader has refused it
         problems += _value_problems(place, found)
         if isinstance(place.node, Mapping):
-            kinds = _discriminators(place.parts)
-            undecided = any(kind not in place.node.entries or (*path, kind) in values for kind in kinds)
+            assert isinstance(place.plain, dict)
+            kinds = selectors(place.parts)  # one that is left out has its default in `plain`, where it has one
+            undecided = any(kind not in place.plain or (*path, kind) in values for kind in kinds)
             problems += _key_problems(_Keys(schema, place, place.node, undecided, homes), found)
     return problems
 
@@ -133,16 +134,17 @@ def _how_to_write(place: Place, key: str) -> str:
     choices, about = find(schemas, "enum"), find(schemas, "description")
     if choices:
         return f"write {'one of ' if len(choices) > 1 else ''}{listing(f'{key}: {choice}' for choice in choices)}"
-    return f"write {quoted(f'{key}: …')}" + (f", {about[0].lower()}{sentence(about)[1:]}" if about else "")
+    return f"write {quoted(f'{key}: …')}" + (f", {_within_a_sentence(sentence(about))}" if about else "")
+
+
+def _within_a_sentence(text: str) -> str:
+    """Without the capital that begins a sentence; `MLP` and `SentencePiece` keep theirs."""
+    plain_word = text.split(maxsplit=1)[0][1:].islower() or text[1:2] == " "
+    return text[0].lower() + text[1:] if plain_word else text
 
 
 def _first_key(node: Mapping) -> Span | None:
     return next((entry.key_span for entry in node.entries.values()), None)
-
-
-def _discriminators(parts: list[Schema]) -> list[str]:
-    """The keys that the conditions of a mapping look at, such as `kind`."""
-    return list(dict.fromkeys(name for part in parts for name in part.get("if", {}).get("properties", ())))
 
 
 def _owners(root: Schema, parts: list[Schema], key: str) -> list[str]:

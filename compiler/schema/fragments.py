@@ -48,6 +48,11 @@ def _selects(condition: Schema, plain: object) -> bool:
     return isinstance(plain, dict) and all(name in plain and plain[name] == test["const"] for name, test in tests)
 
 
+def selectors(parts: Iterable[Schema]) -> list[str]:
+    """The keys that the conditions among the parts look at, such as `kind`."""
+    return list(dict.fromkeys(name for part in parts for name in part.get("if", {}).get("properties", ())))
+
+
 def find(parts: Iterable[Schema], keyword: str) -> Any:  # noqa: ANN401 - the type depends on the keyword
     """The first value of a keyword among the parts."""
     return next((part[keyword] for part in parts if keyword in part), None)

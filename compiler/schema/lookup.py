@@ -30,8 +30,9 @@ class KeyInfo:
     """What the schema says of one key.
 
     `path` is dotted, with `*` for a name that the user gives and `[]` for the items of a list. `range` is in words, ""
-    for none; `allowed` lists the values of an enum. `variants` names what must be selected for the key to exist, such
-    as `kind: unet` (empty: it always exists). `alternatives` holds the other definitions of a key that differs by kind.
+    for none; `allowed` lists the values of an enum, for a list those of its items. `variants` names what must be
+    selected for the key to exist, such as `kind: unet` (empty: it always exists). `alternatives` holds the other
+    definitions of a key that differs by kind.
     """
 
     path: str
@@ -203,6 +204,8 @@ def _info(root: Schema, path: str, item: _Found) -> KeyInfo:
     const = find(parts, "const")
     allowed = find(parts, "enum") or ([const] if const is not None else [])
     types = find(parts, "type") or _types_of(allowed)
+    if not allowed and (items := find(parts, "items")):
+        allowed = find(unconditional(root, [items]), "enum") or []
     return KeyInfo(
         path=path,
         description=find(parts, "description") or "",

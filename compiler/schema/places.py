@@ -7,13 +7,17 @@ from dataclasses import dataclass, field
 from ..source.nodes import Mapping, Node, Plain, Sequence, to_plain, value_span
 from ..source.span import Span
 from . import Schema
+from .defaults import fill_selectors
 from .fragments import applying, free_key_schemas, item_schemas, property_schemas
 from .validator import YamlPath
 
 
 @dataclass(frozen=True, slots=True)
 class Place:
-    """A value, and how messages name it ("" for the whole spec). `key_span` is None at the root and in lists."""
+    """A value, and how messages name it ("" for the whole spec). `key_span` is None at the root and in lists.
+
+    `plain` holds the defaults of absent keys that select a variant, `node` does not.
+    """
 
     node: Node
     plain: Plain
@@ -32,7 +36,7 @@ class Places:
     _known: dict[YamlPath, Place] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
-        plain = to_plain(self.root)
+        plain = fill_selectors(to_plain(self.root), self.schema)
         self._known[()] = Place(self.root, plain, applying(self.schema, [self.schema], plain), self.root.span)
 
     def at(self, path: YamlPath) -> Place:

@@ -38,6 +38,7 @@ PATHS = (
     ("{sequence: 9}", 3),
     ("{repeat: 2}", 3),
     ("{repeat: [1, 3, 1]}", 3),
+    ("{sandwich: 2}", 4),
     ("{ties: {positions: 15, groups: [[9..13]]}}", 11),
 )
 FAMILIES = {

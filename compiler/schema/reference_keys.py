@@ -11,7 +11,13 @@ from . import load_schema
 from .lookup import NO_DEFAULT, KeyInfo, all_keys
 
 TOP_LEVEL = "top-level"
-SHARED = {"init": "model.embedding.init", "adamw": "train.optimizer.embeddings"}
+SHARED = {
+    "init": "model.embedding.init",
+    "adamw": "train.optimizer.embeddings",
+    "path": "graph[].path",
+    "where": "graph[].place.xsa",
+    "private": "graph[].private.mlp",
+}
 """Mappings that stand in several places and have a table of their own, each with one of its places."""
 REPEATED = {"attention": "blocks.*.attention", "mlp": "blocks.*.mlp", "residual": "blocks.*.residual"}
 """Mappings that stand in several places of one section and are listed at this one."""
@@ -32,7 +38,8 @@ def shared_table(name: str) -> str:
     home = SHARED[name]
     places = dict.fromkeys(key.path for key in _keys() if shared_name(key.path) == name)
     rows = [(below(key.path, home), key) for key in _keys() if below(key.path, home)]
-    return "\n\n".join([f"In {', '.join(f'`{place}`' for place in places)}.", _table(rows)])
+    about = load_schema()["$defs"].get(name, {}).get("description", "")
+    return "\n\n".join([f"In {', '.join(f'`{place}`' for place in places)}. {about}".rstrip(), _table(rows)])
 
 
 def default_block(path: str) -> str:

@@ -9,6 +9,7 @@ from pathlib import Path, PurePosixPath
 
 _PACKAGE = "loopspec.specs"
 _SUFFIXES = (".yaml", ".yml")
+_SWEEPS = "sweeps"  # a folder of sweep files, which are no specs
 
 
 def shipped_specs() -> dict[str, Path]:
@@ -33,6 +34,7 @@ def find_shipped(name: str, specs: dict[str, Path]) -> Path | None:
 def _specs_below(folder: Traversable, prefix: str) -> Iterator[tuple[str, Path]]:
     for item in folder.iterdir():
         if item.is_dir():
-            yield from _specs_below(item, f"{prefix}{item.name}/")
+            if item.name != _SWEEPS:
+                yield from _specs_below(item, f"{prefix}{item.name}/")
         elif item.name.endswith(_SUFFIXES):
             yield prefix + item.name, Path(str(item))

@@ -6,6 +6,7 @@ from collections.abc import Iterable, Sequence
 
 _LONGEST_QUOTE = 60
 _LONGEST_LIST = 12
+_FEW = 3
 
 
 def visible(text: str) -> str:
@@ -30,6 +31,11 @@ def listing(values: Iterable[object]) -> str:
     shown = ", ".join(quoted(item) for item in items[:_LONGEST_LIST])
     rest = len(items) - _LONGEST_LIST
     return f"{shown} and {rest} more" if rest > 0 else shown
+
+
+def few(names: Sequence[str]) -> str:
+    """The first three names and how many more, plainly: for stores, of which there may be hundreds."""
+    return ", ".join(names[:_FEW]) + (f" and {len(names) - _FEW} more" if len(names) > _FEW else "")
 
 
 def nearest(word: str, candidates: Sequence[str]) -> str | None:

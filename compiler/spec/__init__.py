@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from .architecture import Architecture
+from .cadence import Phase
 from .quantization import Quantization
 from .train import Data, Evaluate, Train
 
@@ -18,14 +19,6 @@ class Budget:
 
     bytes: int
     code_bytes: int
-
-
-@dataclass(frozen=True, slots=True)
-class Phase:
-    """A pattern of modes that repeats over steps, up to (not including) step `until`; None is the end of training."""
-
-    pattern: tuple[str, ...]
-    until: int | None = None
 
 
 @dataclass(frozen=True, slots=True)

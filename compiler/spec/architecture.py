@@ -1,25 +1,12 @@
-"""The `model`, `blocks` and `graph` sections: what is stored, and where it runs."""
+"""The `model` and `blocks` sections: what is stored; and the whole architecture with its stages."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass, field
 from typing import Literal
 
-Dtype = Literal["float32", "bfloat16"]
-
-
-@dataclass(frozen=True, slots=True)
-class Init:
-    """How a store starts. `depth_scale` multiplies by 1/sqrt(2 L), L the number of blocks or of positions.
-
-    `identity_mix` is internal: the first row one, the second zero, so that a mix starts as the identity.
-    """
-
-    kind: Literal["zero", "constant", "normal", "orthogonal", "uniform_fan_in", "identity_mix"]
-    value: float | None = None  # constant
-    std: float | None = None  # normal
-    gain: float | None = None  # orthogonal
-    depth_scale: Literal["none", "unique_blocks", "positions"] = "none"
+from .init import Dtype, Init
+from .stage import Stage, StageMode
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,9 +48,22 @@ class ValueEmbedding:
 
 @dataclass(frozen=True, slots=True)
 class Head:
-    """Final norm, output projection, and `softcap * tanh(logits / softcap)` where a cap is given."""
+    """Final norm, output projection, and `softcap * tanh(logits / softcap)` where a cap is given.
+
+    `label_smoothing` is the `train` section's: of the loss of training steps.
+    """
 
     softcap: float | None
+    label_smoothing: float = 0.0
+
+
+@dataclass(frozen=True, slots=True)
+class MultiToken:
+    """Heads that predict further ahead, in training only: head k (from 0) predicts the token k + 2 places on."""
+
+    heads: int
+    weight: float
+    init: Init
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,6 +77,7 @@ class Model:
     norm_eps: float
     input: tuple[InputLayer, ...] = ()
     value_embedding: ValueEmbedding | None = None
+    multi_token: MultiToken | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,6 +87,9 @@ class Rope:
     dims: int | None
     base: float
     ntk_reference: int | None
+    ntk_exponent: Literal["dims", "head"] = "dims"
+    direction: Literal["backward", "forward"] = "backward"
+    dtype: Dtype = "float32"
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,13 +102,15 @@ class Attention:
     q_gain: float | None
     rope: Rope | None
     xsa: bool
+    query_rank: int | None = None
+    differential: bool = False
 
 
 @dataclass(frozen=True, slots=True)
 class Mlp:
-    """Two-matrix MLP of hidden width int(ratio * dim), or `hidden`."""
+    """MLP of hidden width int(ratio * dim), or `hidden`; swiglu has three matrices, as large as two of that width."""
 
-    activation: Literal["relu_squared", "leaky_relu_squared"]
+    activation: str
     ratio: float | None
     hidden: int | None
     negative_slope: float | None
@@ -114,6 +120,8 @@ class Mlp:
         if self.hidden is not None:
             return self.hidden
         assert self.ratio is not None
+        if self.activation == "swiglu":
+            return -(-int(dim * self.ratio * 2 / 3) // 8) * 8  # three matrices as large as two, rounded up to 8
         return int(self.ratio * dim)
 
 
@@ -126,12 +134,27 @@ class NormScale:
 
 
 @dataclass(frozen=True, slots=True)
+class Arrangement:
+    """How attention and MLP follow each other in a block.
+
+    `sequential`: the MLP reads what attention wrote. `parallel`: both read the block's input (GPT-J). `bounded`: a
+    softmax over four learned numbers weighs stream, x0, attention and MLP, the two last times `tau`.
+    """
+
+    kind: Literal["sequential", "parallel", "bounded"] = "sequential"
+    tau: float | None = None  # bounded
+    gate: tuple[float, ...] | None = None  # bounded: initial logits of stream, x0, attention, MLP
+
+
+@dataclass(frozen=True, slots=True)
 class Residual:
     """How a block's branches meet the stream."""
 
     x0_mix: bool
     branch_scale: bool
     norm_scale: NormScale | None
+    arrangement: Arrangement = Arrangement()
+    token_gate: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -155,41 +178,10 @@ class Block:
 
 
 @dataclass(frozen=True, slots=True)
-class LoopVector:
-    """A vector for each loop of a stage, added to the stream where the loop begins."""
-
-    init: Init
-    dtype: Dtype
-
-
-@dataclass(frozen=True, slots=True)
-class Skips:
-    """U-Net skips: outputs of the first half are added, last first, to the inputs of the second half."""
-
-    kind: Literal["unet"]
-    scope: Literal["pass", "path"]
-    init: float
-
-
-@dataclass(frozen=True, slots=True)
-class Stage:
-    """A run of blocks: `path` lists block indices in order, and the whole of it runs `loops` times."""
-
-    name: str
-    blocks: str
-    path: tuple[int, ...]
-    loops: int = 1
-    loop_vector: LoopVector | None = None
-    skips: Skips | None = None
-    value_embedding_at: tuple[int, ...] = ()  # positions of the path
-    xsa_at: tuple[int, ...] = ()
-
-
-@dataclass(frozen=True, slots=True)
 class Architecture:
     """Everything that the graph is built from."""
 
     model: Model
     blocks: dict[str, tuple[Block, ...]]
     stages: tuple[Stage, ...]
-    modes: dict[str, dict[str, int]] = field(default_factory=dict)  # mode -> stage -> loops
+    modes: dict[str, dict[str, StageMode]] = field(default_factory=dict)  # mode -> stage -> change

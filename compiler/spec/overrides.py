@@ -8,7 +8,7 @@ from typing import Any
 from .ranges import expand_numbers
 
 Plain = dict[str, Any]
-_SELECTOR = "index"  # of norm_scale; another index takes none of the old one's settings
+_SELECTORS = ("index", "kind")  # of norm_scale and arrangement; another one takes none of the old one's settings
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,6 +41,6 @@ def _apply(group: Plain, applied: tuple[int, ...]) -> Plain:
 
 
 def _merge(base: Any, change: Any) -> Any:  # noqa: ANN401 - plain YAML values
-    if not (isinstance(base, dict) and isinstance(change, dict)) or _SELECTOR in change:
+    if not (isinstance(base, dict) and isinstance(change, dict)) or any(key in change for key in _SELECTORS):
         return change
     return base | {key: _merge(base.get(key), value) for key, value in change.items()}

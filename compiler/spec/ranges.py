@@ -73,6 +73,14 @@ def _cycle(positions: int, count: int) -> tuple[int, ...]:
     return tuple(position % count for position in range(positions))
 
 
+def _sandwich(rounds: int, count: int) -> tuple[int, ...]:
+    if count < 3:
+        raise PathError(
+            f"a sandwich needs a first block, a last one and some between; the group has {count}", "sandwich"
+        )
+    return (0, *(tuple(range(1, count - 1)) * rounds), count - 1)
+
+
 def _sequence(positions: int, count: int) -> tuple[int, ...]:
     if positions % count:
         raise PathError(f"sequence: {positions} is not a multiple of the group's {count} blocks", "sequence")
@@ -113,6 +121,7 @@ def _ties(value: dict[str, Any], count: int) -> tuple[int, ...]:
 
 _SUGAR: dict[str, Callable[[Any, int], tuple[int, ...]]] = {
     "cycle": _cycle,
+    "sandwich": _sandwich,
     "sequence": _sequence,
     "repeat": _repeat,
     "ties": _ties,

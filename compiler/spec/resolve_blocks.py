@@ -11,7 +11,14 @@ from .overrides import MergedBlock, merged_blocks
 
 Plain = dict[str, Any]
 NEGATIVE_SLOPE = 0.5  # of leaky_relu_squared where none is given
-ROPE: Plain = {"dims": None, "base": 10000.0, "ntk_reference": None}  # of an override's rope over `rope: null`
+ROPE: Plain = {  # of an override's rope over `rope: null`
+    "dims": None,
+    "base": 10000.0,
+    "ntk_reference": None,
+    "ntk_exponent": "dims",
+    "direction": "backward",
+    "dtype": "float32",
+}
 
 
 def resolve_blocks(plain: Plain) -> Plain:

@@ -6,11 +6,13 @@ from .container import FORMAT_VERSION, MAGIC, build_artifact, parse_artifact
 from .contents import LOOPSPEC_VERSION, ArtifactContents, ArtifactSummary
 from .errors import ArtifactError
 from .file import read_artifact, write_artifact
+from .header import STATE_SCHEME
 
 __all__ = [
     "FORMAT_VERSION",
     "LOOPSPEC_VERSION",
     "MAGIC",
+    "STATE_SCHEME",
     "ArtifactContents",
     "ArtifactError",
     "ArtifactSummary",

@@ -16,7 +16,7 @@ from .shares import store_shares
 from .zstd import compress, content_size, decompress
 
 MAGIC = b"\x89LSPEC\r\n"
-FORMAT_VERSION = 1
+FORMAT_VERSION = 2
 PREAMBLE = struct.Struct("<8sIQQ")  # magic, format version, header length, data length
 DIGEST_BYTES = 32
 MAX_HEADER_BYTES = 16 * 2**20
@@ -39,12 +39,12 @@ def build_artifact(contents: ArtifactContents, codec: Codec) -> tuple[bytes, Art
             f"contents: header of {len(text)} and data of {expected} bytes; at most {MAX_HEADER_BYTES} and "
             f"{MAX_SECTION_BYTES} can be read back, so make the model smaller"
         )
-    plain = join_frames(header, contents.stores, contents.tokenizer)
+    plain = join_frames(header, contents.tensors, contents.tokenizer)
     frames = compress_frames(plain, len(own_frames(header)), codec.level)
     head, data = compress(text, codec.level), join_section(frames)
     body = PREAMBLE.pack(MAGIC, FORMAT_VERSION, len(head), len(data)) + head + data
     whole = body + hashlib.sha256(body).digest()
-    shares = store_shares(header, contents.stores, frames)
+    shares = store_shares(header, contents.tensors, frames)
     return whole, ArtifactSummary(len(whole), len(head), len(data), hashlib.sha256(whole).hexdigest(), shares)
 
 
@@ -64,11 +64,12 @@ def parse_artifact(whole: bytes, name: str) -> ArtifactContents:
     expected = sum(sizes)
     if expected > MAX_SECTION_BYTES:
         raise ArtifactError(f"{name}, header: its shapes imply {expected} bytes; at most {MAX_SECTION_BYTES} are read")
-    stores, tokenizer = split_frames(header, split_section(data, sizes, f"{name}, data section"))
+    tensors, tokenizer = split_frames(header, split_section(data, sizes, f"{name}, data section"))
     _check_tokenizer(tokenizer, header.tokenizer_sha256, f"{name}, tokenizer")
     return ArtifactContents(
         spec=header.spec,
-        stores=stores,
+        stores={entry.name: tensors[entry.name] for entry in header.stores},
+        states={entry.name: tensors[entry.name] for entry in header.states},
         tokenizer=tokenizer,
         tokenizer_sha256=header.tokenizer_sha256,
         provenance=header.provenance,
@@ -101,7 +102,7 @@ def _split_file(whole: bytes, name: str) -> tuple[bytes, bytes]:
 def _check_contents(contents: ArtifactContents, header: Header) -> None:
     check_header(header, "contents")
     _check_tokenizer(contents.tokenizer, contents.tokenizer_sha256, "contents, tokenizer")
-    for name, store in contents.stores.items():
+    for name, store in (*contents.stores.items(), *contents.states.items()):
         if name != store.name:
             raise ArtifactError(f"contents: key {name} holds store {store.name}; use its own name")
         try:

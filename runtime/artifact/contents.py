@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from ..quantize import EncodedStore
@@ -13,11 +13,12 @@ LOOPSPEC_VERSION = "0.1.0"
 
 @dataclass(frozen=True, slots=True)
 class ArtifactContents:
-    """Everything in an artifact, decompressed, with the stores still encoded.
+    """Everything in an artifact, decompressed, with stores and states still encoded.
 
     Attributes:
         spec: the resolved spec as plain JSON (dicts with string keys, lists, strings, finite numbers, booleans, None).
         stores: by name, in plan order; each key is its store's name.
+        states: buffers that the module wrote while it was trained, alike, every one as float32.
         tokenizer: the tokenizer model's bytes where the artifact carries them.
         tokenizer_sha256: 64 hex digits of the tokenizer model, embedded or not; "" where tokens are raw bytes.
         provenance: identities that a score depends on (corpus, validation split, run), strings by name.
@@ -29,7 +30,13 @@ class ArtifactContents:
     tokenizer: bytes | None
     tokenizer_sha256: str
     provenance: dict[str, str]
+    states: dict[str, EncodedStore] = field(default_factory=dict)
     loopspec_version: str = LOOPSPEC_VERSION
+
+    @property
+    def tensors(self) -> dict[str, EncodedStore]:
+        """Stores, then states, in the order of the data section."""
+        return self.stores | self.states
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,7 +48,7 @@ class ArtifactSummary:
         header_bytes: the compressed header.
         data_bytes: the compressed data section.
         sha256: of the whole file, as `sha256sum` prints it.
-        store_bytes: each store's part of `data_bytes`: its own frame and an estimated share of the pool.
+        store_bytes: each store's and state's part of `data_bytes`: its own frame and an estimated share of the pool.
     """
 
     bytes: int

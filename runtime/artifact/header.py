@@ -9,6 +9,7 @@ from math import prod
 from typing import Any, NoReturn
 
 from ...compiler.spec.quantization import Scheme
+from ..quantize import EncodedStore
 from .contents import ArtifactContents
 from .errors import ArtifactError
 from .schemes import scheme_from_plain, scheme_to_plain
@@ -19,12 +20,14 @@ MAX_ELEMENTS = 2**30
 MAX_STORES = 2**16
 MAX_ENCODINGS = 256
 CODECS = ("zstd",)
-KEYS = {"encodings", "loopspec", "provenance", "spec", "stores", "tokenizer"}
+KEYS = {"encodings", "loopspec", "provenance", "spec", "states", "stores", "tokenizer"}
+STATE_SCHEME = Scheme("float32")
+"""Every state is written as it is: small, and no weight."""
 
 
 @dataclass(frozen=True, slots=True)
 class StoreEntry:
-    """A row of the store table. `codec` names the section that holds the store's parts."""
+    """A row of the table of stores or of states. `codec` names the section that holds its parts."""
 
     name: str
     shape: tuple[int, ...]
@@ -42,18 +45,29 @@ class Header:
     tokenizer_sha256: str
     provenance: dict[str, str]
     loopspec_version: str
+    states: tuple[StoreEntry, ...] = ()
+
+    @property
+    def entries(self) -> tuple[StoreEntry, ...]:
+        """Stores, then states: what the data section holds, in table order."""
+        return self.stores + self.states
 
 
 def header_of(contents: ArtifactContents) -> Header:
     """The header that describes `contents`."""
     return Header(
         spec=contents.spec,
-        stores=tuple(StoreEntry(store.name, store.shape, store.scheme) for store in contents.stores.values()),
+        stores=_entries_of(contents.stores),
+        states=_entries_of(contents.states),
         tokenizer_bytes=None if contents.tokenizer is None else len(contents.tokenizer),
         tokenizer_sha256=contents.tokenizer_sha256,
         provenance=contents.provenance,
         loopspec_version=contents.loopspec_version,
     )
+
+
+def _entries_of(encoded: Mapping[str, EncodedStore]) -> tuple[StoreEntry, ...]:
+    return tuple(StoreEntry(store.name, store.shape, store.scheme) for store in encoded.values())
 
 
 def header_to_json(header: Header, place: str) -> bytes:
@@ -70,6 +84,7 @@ def header_to_json(header: Header, place: str) -> bytes:
         "loopspec": header.loopspec_version,
         "provenance": header.provenance,
         "spec": header.spec,
+        "states": [[entry.name, list(entry.shape)] for entry in header.states],
         "stores": rows,
         "tokenizer": {"bytes": header.tokenizer_bytes, "sha256": header.tokenizer_sha256},
     }
@@ -95,6 +110,7 @@ def header_from_json(text: bytes, place: str) -> Header:
         tokenizer_sha256=_string(tokenizer["sha256"], f"{place}, tokenizer.sha256"),
         provenance=_strings(plain["provenance"], place),
         loopspec_version=_string(plain["loopspec"], f"{place}, loopspec"),
+        states=_state_table(plain["states"], place),
     )
     if header_to_json(header, place) != text:
         _refuse(place, "is not in canonical form")
@@ -104,16 +120,20 @@ def header_from_json(text: bytes, place: str) -> Header:
 
 def check_header(header: Header, place: str) -> None:
     """The rules that writer and reader share. Raises ArtifactError where one is broken."""
-    if not 1 <= len(header.stores) <= MAX_STORES:
-        _refuse(place, f"names {len(header.stores)} stores; 1 to {MAX_STORES} are allowed")
-    names = [entry.name for entry in header.stores]
-    for name, entry in zip(names, header.stores, strict=True):
+    if not 1 <= len(header.stores) <= MAX_STORES or len(header.states) > MAX_STORES:
+        counts = f"{len(header.stores)} stores and {len(header.states)} states"
+        _refuse(place, f"names {counts}; 1 to {MAX_STORES} stores and at most as many states are allowed")
+    names = [entry.name for entry in header.entries]
+    for name, entry in zip(names, header.entries, strict=True):
         if not 0 < len(name) <= MAX_NAME:
             _refuse(place, f"has a store name of {len(name)} characters; 1 to {MAX_NAME} are allowed")
         _check_shape(entry, place)
     if len(set(names)) != len(names):
         twice = next(name for name in names if names.count(name) > 1)
         _refuse(place, f"names store {twice} twice")
+    for entry in header.states:
+        if entry.scheme != STATE_SCHEME:
+            _refuse(place, f"stores state {entry.name} as {entry.scheme}; states are float32")
     if not all(isinstance(value, str) for value in (*header.provenance, *header.provenance.values())):
         _refuse(place, "has provenance that is not strings by name")
     sha256 = header.tokenizer_sha256
@@ -161,6 +181,18 @@ def _store_table(value: object, encodings: list[tuple[str, Scheme]], place: str)
             _list(row[1], f"{place}, stores[{index}]", MAX_DIMENSIONS),
         )
         entries.append(StoreEntry(name, tuple(shape), scheme, codec))
+    return tuple(entries)
+
+
+def _state_table(value: object, place: str) -> tuple[StoreEntry, ...]:
+    entries = []
+    for index, item in enumerate(_list(value, f"{place}, states", MAX_STORES)):
+        where = f"{place}, states[{index}]"
+        row = _list(item, where)
+        if len(row) != 2:
+            _refuse(place, f"has a state row {index} that is not [name, shape]")
+        shape = tuple(_list(row[1], where, MAX_DIMENSIONS))
+        entries.append(StoreEntry(_string(row[0], where), shape, STATE_SCHEME))
     return tuple(entries)
 
 

@@ -31,28 +31,28 @@ class Part:
 
 def frame_sizes(header: Header) -> list[int]:
     """Decompressed bytes of every frame: one for each long code part, the pool of all other parts, the tokenizer."""
-    own, pool = _split_parts(header.stores)
+    own, pool = _split_parts(header.entries)
     sizes = [part.length for part in own] + [sum(part.length for part in pool)]
     return sizes if header.tokenizer_bytes is None else [*sizes, header.tokenizer_bytes]
 
 
 def own_frames(header: Header) -> list[str]:
     """Names of the stores whose codes have a frame of their own, in the order of the frames."""
-    return [part.entry.name for part in _split_parts(header.stores)[0]]
+    return [part.entry.name for part in _split_parts(header.entries)[0]]
 
 
 def join_frames(header: Header, stores: Mapping[str, EncodedStore], tokenizer: bytes | None) -> list[bytes]:
-    """The frames' contents, before compression."""
-    own, pool = _split_parts(header.stores)
+    """The frames' contents, before compression; `stores` are stores and states."""
+    own, pool = _split_parts(header.entries)
     frames = [_to_columns(stores[part.entry.name].parts[part.name], part) for part in own]
     frames.append(b"".join(_join_run(run, stores) for run in _runs(pool)))
     return frames if tokenizer is None else [*frames, tokenizer]
 
 
 def split_frames(header: Header, frames: Sequence[bytes]) -> tuple[dict[str, EncodedStore], bytes | None]:
-    """Undoes `join_frames`; each frame has the length that `frame_sizes` gives."""
-    own, pool = _split_parts(header.stores)
-    parts: dict[str, dict[str, bytes]] = {entry.name: {} for entry in header.stores}
+    """Undoes `join_frames`, stores before states; each frame has the length that `frame_sizes` gives."""
+    own, pool = _split_parts(header.entries)
+    parts: dict[str, dict[str, bytes]] = {entry.name: {} for entry in header.entries}
     for part, frame in zip(own, frames, strict=False):
         parts[part.entry.name][part.name] = _from_columns(frame, part)
     offset = 0
@@ -61,16 +61,16 @@ def split_frames(header: Header, frames: Sequence[bytes]) -> tuple[dict[str, Enc
         _split_run(run, frames[len(own)][offset : offset + length], parts)
         offset += length
     stores = {
-        entry.name: EncodedStore(entry.name, entry.shape, entry.scheme, parts[entry.name]) for entry in header.stores
+        entry.name: EncodedStore(entry.name, entry.shape, entry.scheme, parts[entry.name]) for entry in header.entries
     }
     return stores, None if header.tokenizer_bytes is None else frames[-1]
 
 
-def _split_parts(stores: Sequence[StoreEntry]) -> tuple[list[Part], list[Part]]:
+def _split_parts(entries: Sequence[StoreEntry]) -> tuple[list[Part], list[Part]]:
     """Parts with a frame of their own, and the pool's by kind; table order within each."""
     parts = [
         Part(entry, name, entry.scheme.kind if name == "values" else name, length)
-        for entry in stores
+        for entry in entries
         for name, length in part_bytes(entry.shape, entry.scheme).items()
     ]
     own = [part for part in parts if _is_own(part)]

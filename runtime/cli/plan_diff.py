@@ -58,7 +58,7 @@ def plan_changes(a: Plan, b: Plan) -> PlanChanges:
 
 def treatment(store: PlannedStore) -> str:
     """Optimizer group, dtype in training and scheme in the artifact."""
-    return f"{store.group} {store.dtype} {store.scheme}"
+    return f"{store.group} {store.dtype} {store.scheme if store.exported else 'not in the artifact'}"
 
 
 def _figures(a: Plan, b: Plan) -> tuple[Figure, ...]:

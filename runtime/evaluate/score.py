@@ -51,14 +51,31 @@ class ScoreSettings:
 
 
 @dataclass(frozen=True, slots=True)
+class Settling:
+    """How a mode settled that stops extra cycles by their change: means over batches.
+
+    Attributes:
+        cycles: extra cycles that ran.
+        last_change: change of the stream by the last of them, relative to its root mean square.
+    """
+
+    cycles: float
+    last_change: float
+
+
+@dataclass(frozen=True, slots=True)
 class Score:
-    """A measured score; `loss` in nats per token, `tokens` and `bytes` of the scored targets."""
+    """A measured score; `loss` in nats per token, `tokens` and `bytes` of the scored targets.
+
+    `settling` is there in modes whose extra cycles stop by the data.
+    """
 
     bits_per_byte: float
     loss: float
     tokens: int
     bytes: int
     seconds: float
+    settling: Settling | None = None
 
 
 def score(
@@ -83,15 +100,32 @@ def score(
     windows = sliding_windows(targets, settings.sequence_length, settings.stride)
     nats = 0.0
     done = 0
+    changes: list[list[float]] = []
     with _evaluating(model), torch.inference_mode():
         for batch in _batches(windows, settings.batch_windows):
             nats += _batch_nats(model, tokens, batch, settings.mode, device)
+            changes.extend(_changes(model))
             done += len(batch)
             if progress is not None:
                 progress(done, len(windows))
     loss = nats / targets
     bits_per_byte = loss / math.log(2) * (targets / byte_count)
-    return Score(bits_per_byte, loss, targets, byte_count, time.perf_counter() - began)
+    seconds = time.perf_counter() - began
+    return Score(bits_per_byte, loss, targets, byte_count, seconds, _settling(changes))
+
+
+def _changes(model: LanguageModel) -> Iterator[list[float]]:
+    """What each extra cycle of the last forward pass changed, where its mode stops by that."""
+    changes = getattr(model, "changes", None)
+    if changes:
+        yield [float(change) for change in changes]
+
+
+def _settling(changes: Sequence[Sequence[float]]) -> Settling | None:
+    if not changes:
+        return None
+    cycles = sum(len(batch) for batch in changes) / len(changes)
+    return Settling(cycles, sum(batch[-1] for batch in changes) / len(changes))
 
 
 def _count_bytes(tokens: TokenArray, byte_table: ByteTable) -> int:

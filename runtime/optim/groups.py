@@ -1,4 +1,4 @@
-"""From a plan and its module to optimizers: every store in exactly one group, each group with one optimizer."""
+"""From a plan and its module to optimizers: each group has one, and every store is in one or is never trained."""
 
 from __future__ import annotations
 
@@ -28,13 +28,15 @@ def parameters_of(plan: Plan, module: nn.Module) -> dict[str, nn.Parameter]:
 
 
 def stores_by_group(plan: Plan) -> dict[str, list[PlannedStore]]:
-    """Stores by optimizer group, in plan order.
+    """The stores that are trained, by optimizer group, in plan order.
 
     Raises:
         ValueError: a store's group has no optimizer in the spec, or Muon is given a store that is no matrix.
     """
     grouped: dict[str, list[PlannedStore]] = {}
     for store in plan.stores:
+        if not store.trainable:
+            continue
         optimizer = plan.spec.train.optimizer.get(store.group)
         if optimizer is None:
             given = ", ".join(plan.spec.train.optimizer) or "none"
@@ -82,6 +84,7 @@ class GroupedOptimizers:
 
     Attributes:
         parameters: by store name, in plan order.
+        trainable: those of them that an optimizer trains. The others want no gradient, and keep their values exactly.
         optimizers: by group name.
     """
 
@@ -89,12 +92,15 @@ class GroupedOptimizers:
         self._stores = plan.stores
         self._train: Train = plan.spec.train
         self.parameters = parameters_of(plan, module)
+        for store in plan.stores:
+            self.parameters[store.name].requires_grad_(store.trainable)
+        self.trainable = {store.name: self.parameters[store.name] for store in plan.stores if store.trainable}
         self.optimizers = {
             group: build_optimizer(self._train.optimizer[group], [self.parameters[store.name] for store in stores])
             for group, stores in stores_by_group(plan).items()
         }
         held = [id(p) for o in self.optimizers.values() for g in o.param_groups for p in g["params"]]
-        assert sorted(held) == sorted(id(p) for p in self.parameters.values()), "a store is in no or in two optimizers"
+        assert sorted(held) == sorted(id(p) for p in self.trainable.values()), "a store is in no or in two optimizers"
 
     def zero_grad(self) -> None:
         """Drop all gradients, so that a store that the next mode does not use has none."""

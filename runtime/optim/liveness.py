@@ -14,20 +14,22 @@ class LivenessError(RuntimeError):
 
 
 def check_gradients(stores: Sequence[PlannedStore], parameters: Mapping[str, nn.Parameter], mode: str) -> None:
-    """Require a gradient on exactly the stores that `mode` uses.
+    """Require a gradient on exactly the stores that `mode` reaches with one and some optimizer trains.
 
     Raises:
         LivenessError: names the first store, in plan order, that breaks this.
     """
     for store in stores:
         reached = parameters[store.name].grad is not None
-        if reached == (mode in store.modes):
+        if reached == (store.trainable and mode in store.gradient_modes):
             continue
+        if reached and not store.trainable:
+            raise LivenessError(f"store {store.name} got a gradient, and its group is {store.group}: never trained")
         if reached:
             raise LivenessError(
-                f"store {store.name} got a gradient in mode {mode}, which the plan says does not use it"
+                f"store {store.name} got a gradient in mode {mode}, in which the plan says none reaches it"
             )
         raise LivenessError(
-            f"store {store.name} is used by mode {mode} but no gradient reached it; "
+            f"store {store.name} is trained by mode {mode} but no gradient reached it; "
             "something between it and the loss is detached"
         )

@@ -14,6 +14,8 @@ class Report:
     """The figures of a whole run. Sizes in bytes, code included where `total` says so; scores in bits per byte.
 
     Attributes:
+        parameters: stored in the artifact.
+        training_only_parameters: that only losses of training read; trained, and not in the artifact.
         scores: `stop` and `average` are of float weights, `artifact` of the packed file, opened in a fresh process.
         yardsticks: other compressors on the same validation text.
         seconds: wall-clock by phase.
@@ -21,6 +23,7 @@ class Report:
 
     spec: str
     parameters: int
+    training_only_parameters: int
     effective_parameters: int
     size: dict[str, int]
     scores: dict[str, float | None]
@@ -54,7 +57,7 @@ def report_text(report: Report) -> str:
     """The table, at most 80 columns wide."""
     size, scores = report.size, report.scores
     rows: list[tuple[str, str, str]] = [
-        ("parameters stored", f"{report.parameters:,}", ""),
+        *_parameters(report),
         ("parameters effective", f"{report.effective_parameters:,}", "each counted once for every use"),
         ("bytes predicted", f"{size['predicted_bytes']:,}", f"{size['low_bytes']:,} to {size['high_bytes']:,}"),
         (
@@ -68,12 +71,26 @@ def report_text(report: Report) -> str:
         ("BPB of the artifact", _score(scores["artifact"]), "the file, opened in a fresh process"),
         ("quantization gap", _score(_gap(scores)), "artifact minus what it was packed from"),
     ]
+    rows += _rounded_steps(report.training)
     rows += [(f"BPB of {name}", _score(value), "same validation text") for name, value in report.yardsticks.items()]
     rows += [(f"seconds: {phase}", f"{value:.1f}", "") for phase, value in report.seconds.items()]
     width = max(len(row[0]) for row in rows)
     value_width = max(len(row[1]) for row in rows)
     lines = [f"{label:<{width}}  {value:>{value_width}}  {note}".rstrip() for label, value, note in rows]
     return "\n".join([f"{report.spec}", *(f"  {line}" for line in lines)]) + "\n"
+
+
+def _parameters(report: Report) -> list[tuple[str, str, str]]:
+    """Those of the artifact, and where training has parameters of its own, those."""
+    only = report.training_only_parameters
+    stored = ("parameters stored", f"{report.parameters:,}", "in the artifact" if only else "")
+    return [stored, ("parameters of training", f"{only:,}", "further ones, not in the artifact")] if only else [stored]
+
+
+def _rounded_steps(training: dict[str, Any]) -> list[tuple[str, str, str]]:
+    """A row where the spec asks for quantization-aware training."""
+    count = training.get("quantization_aware_steps")
+    return [] if count is None else [("quantization-aware steps", f"{count:,}", f"of {training['step']:,}")]
 
 
 def _score(value: float | None) -> str:

@@ -9,6 +9,7 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -55,9 +56,9 @@ def train_phases(
     with phases.phase("data", "data"):
         data = prepare_data(plan, note)
     device = choose_device(device_name, plan.spec.train.precision, plan.spec.train.cpu_threads, note)
-    with phases.phase(
-        "training", f"training {plan.spec.name}: {plan.parameters:,} parameters, {plan.spec.train.stop.steps:,} steps"
-    ):
+    only = plan.training_only_parameters
+    count = f"{plan.parameters:,} parameters" + (f" ({only:,} of them in training alone)" if only else "")
+    with phases.phase("training", f"training {plan.spec.name}: {count}, {plan.spec.train.stop.steps:,} steps"):
         trained = train(plan, data, folder, device, resume=resume)
     return data, trained
 
@@ -67,10 +68,11 @@ def finish_run(plan: Plan, folder: RunFolder, data: TokenData, trained: Trained,
     averaged = trained.averaged
     with phases.phase("float scores", "scoring the float weights"):
         counter = phases.console.counter
-        stop = score_weights(plan, trained.module, trained.last, data, counter("at stop"))
-        average = None if averaged is None else score_weights(plan, trained.module, averaged, data, counter("averaged"))
+        scored_weights = partial(score_weights, plan, trained.module, trained.states, data)
+        stop = scored_weights(trained.last, counter("at stop"))
+        average = None if averaged is None else scored_weights(averaged, counter("averaged"))
     with phases.phase("packing", "packing"):
-        summary = pack(plan, trained.weights, data.tokenizer, provenance(data), folder.artifact)
+        summary = pack(plan, trained.weights, trained.states, data.tokenizer, provenance(data), folder.artifact)
     phases.console.note(f"{folder.artifact}: {summary.bytes:,} bytes, sha256 {summary.sha256}")
     with phases.phase("artifact score", "scoring the artifact in a fresh process"):
         scored = score_in_fresh_process(folder.artifact, trained.device)
@@ -78,7 +80,8 @@ def finish_run(plan: Plan, folder: RunFolder, data: TokenData, trained: Trained,
         yardsticks = measure_yardsticks(plan, data)
     report = Report(
         spec=plan.spec.name,
-        parameters=plan.parameters,
+        parameters=plan.exported_parameters,
+        training_only_parameters=plan.training_only_parameters,
         effective_parameters=plan.effective_parameters,
         size=size_record(plan, summary.bytes),
         scores={

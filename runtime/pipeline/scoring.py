@@ -21,9 +21,10 @@ from ..data.byte_table import ByteTable
 from ..data.errors import TokenizerError
 from ..data.token_source import TokenData
 from ..data.tokenizer import TokenArray, Tokenizer
-from ..evaluate.score import Score, ScoreSettings, score
-from ..quantize import decode
+from ..evaluate.score import Score, ScoreError, ScoreSettings, score
+from ..quantize import EncodedStore, decode
 from ..train.precision import scoring_autocast
+from ..train.states import load_states
 from .prepare import Note, prepare_validation
 
 Progress = Callable[[int, int], None]
@@ -31,7 +32,10 @@ Progress = Callable[[int, int], None]
 
 @dataclass(frozen=True, slots=True)
 class OpenedArtifact:
-    """An artifact as a model: its plan, a module with its weights, its tokenizer (None: not embedded)."""
+    """An artifact as a model: its plan, a module with its weights and states, its tokenizer (None: not embedded).
+
+    Stores that only training reads are zero in the module.
+    """
 
     plan: Plan
     module: nn.Module
@@ -39,25 +43,33 @@ class OpenedArtifact:
     contents: ArtifactContents
 
 
-def load_weights(module: nn.Module, weights: Mapping[str, Tensor]) -> None:
-    """Copies weights into a module's parameters, cast to their dtypes."""
+def load_weights(plan: Plan, module: nn.Module, weights: Mapping[str, Tensor], states: Mapping[str, Tensor]) -> None:
+    """Copies weights and states into the plan's module, cast to their dtypes.
+
+    Stores that only training reads may be missing; they stay as they are. Raises ValueError for other states.
+    """
+    parameters = dict(module.named_parameters())
+    assert {store.name for store in plan.exported_stores} <= weights.keys() <= parameters.keys()
     with torch.no_grad():
-        for name, parameter in module.named_parameters():
-            parameter.copy_(weights[name])
+        for name, weight in weights.items():
+            parameters[name].copy_(weight)
+    load_states(module, states)
 
 
-def score_settings(plan: Plan, stride: int | None = None) -> ScoreSettings:
-    """The spec's window; `stride` overrides its stride.
+def score_settings(plan: Plan, stride: int | None = None, mode: str | None = None) -> ScoreSettings:
+    """The spec's window and evaluation mode; `stride` and `mode` override them.
 
     Raises:
-        ScoreError: the stride is not within the window.
+        ScoreError: the stride is not within the window, or the model has no such mode.
     """
+    if mode is not None and mode not in plan.modes:
+        raise ScoreError(f"no mode is named {mode!r}; the model has {', '.join(plan.modes)}")
     evaluate = plan.spec.evaluate
     return ScoreSettings(
         evaluate.sequence_length,
         evaluate.stride if stride is None else stride,
         evaluate.batch_windows,
-        plan.spec.activities["evaluate"],
+        plan.spec.activities["evaluate"] if mode is None else mode,
     )
 
 
@@ -70,10 +82,15 @@ def validation_loss(plan: Plan, module: nn.Module, data: TokenData, device: torc
 
 
 def score_weights(
-    plan: Plan, module: nn.Module, weights: Mapping[str, Tensor], data: TokenData, progress: Progress | None = None
+    plan: Plan,
+    module: nn.Module,
+    states: Mapping[str, Tensor],
+    data: TokenData,
+    weights: Mapping[str, Tensor],
+    progress: Progress | None = None,
 ) -> Score:
-    """The sliding-window score of these weights, with every target once."""
-    load_weights(module, weights)
+    """The sliding-window score of these weights and states, with every target once."""
+    load_weights(plan, module, weights, states)
     device = next(module.parameters()).device
     with scoring_autocast(plan.spec.train.precision, device):
         return score(module, data.validation, data.byte_table, score_settings(plan), device, progress)
@@ -83,7 +100,7 @@ def open_artifact(path: Path) -> OpenedArtifact:
     """Rebuilds plan, module and tokenizer from the file alone.
 
     Raises:
-        ArtifactError: not a whole artifact, or its stores are not the ones of its own spec.
+        ArtifactError: not a whole artifact, or its stores or states are not the ones of its own spec.
         TokenizerError: the embedded tokenizer is no SentencePiece model.
     """
     contents = read_artifact(path)
@@ -93,14 +110,33 @@ def open_artifact(path: Path) -> OpenedArtifact:
         raise ArtifactError(
             f"{path}: its spec has problems; read it with the loopspec that wrote it\n{error}"
         ) from error
-    expected = [(store.name, store.shape, store.scheme) for store in plan.stores]
-    found = [(store.name, store.shape, store.scheme) for store in contents.stores.values()]
-    if expected != found:
-        raise ArtifactError(f"{path}: its stores are not those of its own spec; pack the run again")
+    _check_tables(path, plan, contents)
     module = build_module(plan)
-    load_weights(module, {name: torch.from_numpy(decode(store)) for name, store in contents.stores.items()})
+    _assert_never_read(plan)
+    load_weights(plan, module, _decoded(contents.stores), _decoded(contents.states))
     tokenizer = None if contents.tokenizer is None else Tokenizer.from_bytes(contents.tokenizer)
     return OpenedArtifact(plan, module, tokenizer, contents)
+
+
+def _check_tables(path: Path, plan: Plan, contents: ArtifactContents) -> None:
+    stores = [(store.name, store.shape, store.scheme) for store in plan.exported_stores]
+    if stores != [(store.name, store.shape, store.scheme) for store in contents.stores.values()]:
+        raise ArtifactError(f"{path}: its stores are not those of its own spec; pack the run again")
+    states = [(state.name, state.shape) for state in plan.exported_states]
+    if states != [(state.name, state.shape) for state in contents.states.values()]:
+        raise ArtifactError(f"{path}: its states are not those of its own spec; pack the run again")
+
+
+def _assert_never_read(plan: Plan) -> None:
+    """What the artifact leaves out is zero in the opened module, so no mode may read it in evaluation."""
+    left_out = {store.name for store in plan.stores if not store.exported}
+    for mode in plan.modes.values():
+        read = {store for site in mode.sites for store in plan.graph.bindings(site, mode.name).values()}
+        assert not read & left_out, f"mode {mode.name} reads {sorted(read & left_out)}, which no artifact holds"
+
+
+def _decoded(encoded: Mapping[str, EncodedStore]) -> dict[str, Tensor]:
+    return {name: torch.from_numpy(decode(store)) for name, store in encoded.items()}
 
 
 def check_tokenizer(opened: OpenedArtifact, tokenizer: Tokenizer) -> None:

@@ -18,26 +18,32 @@ from ..atomic_file import write_atomically
 from ..data.batches import ContiguousBatches
 from ..data.shuffled_batches import ShuffledBatches
 from ..data.token_source import TokenData
-from ..train.average import ExponentialAverage
+from ..train.average import loaded_average
 from ..train.batch_source import BatchSource
 from ..train.checkpoint import Checkpoint, CheckpointFolder, spec_hash
 from ..train.errors import CheckpointError, RunFolderError
 from ..train.loop import RunResult, Trainer, TrainingJob
 from ..train.progress import Progress
 from ..train.run_folder import RunFolder
+from ..train.states import states_of
 from .console import Console
 from .scoring import validation_loss
 
 
 @dataclass(frozen=True, slots=True)
 class Trained:
-    """A run's module, its last weights in it, and what the declared average made of them (None without one)."""
+    """A run's module, its last weights in it, and what the declared average made of them (None without one).
+
+    Attributes:
+        states: the module's after the last step, of which there is no average; whichever weights are packed, with them.
+    """
 
     result: RunResult
     device: str
     module: nn.Module
     last: dict[str, Tensor]
     averaged: dict[str, Tensor] | None
+    states: dict[str, Tensor]
 
     @property
     def weights(self) -> dict[str, Tensor]:
@@ -89,9 +95,9 @@ def train(plan: Plan, data: TokenData, folder: RunFolder, device: torch.device, 
     trainer = Trainer(job, resume=resume)
     result = trainer.run()
     last = {name: parameter.detach().clone() for name, parameter in module.named_parameters()}
-    # an average of no steps is nothing; a run stopped that early only leaves its checkpoint
-    averaged = trainer.weights() if settings.average is not None and result.step else None
-    return Trained(result, device.type, module, last, averaged)
+    # an average of nothing is nothing; a run stopped that early only leaves its checkpoint
+    averaged = trainer.weights() if trainer.has_average else None
+    return Trained(result, device.type, module, last, averaged, states_of(module))
 
 
 def _batches(plan: Plan, data: TokenData) -> BatchSource:
@@ -117,11 +123,22 @@ def load_checkpoint(plan: Plan, folder: Path) -> Checkpoint:
 
 
 def checkpoint_weights(plan: Plan, checkpoint: Checkpoint) -> dict[str, Tensor]:
-    """What is scored and packed: the average where the spec declares one, else the last weights."""
-    options = plan.spec.train.average
-    if options is None:
+    """What is scored and packed: the average that the spec loads, else the last weights.
+
+    Raises:
+        CheckpointError: the average has taken in nothing yet.
+    """
+    trained = {store.name: checkpoint.model[store.name] for store in plan.stores if store.trainable}
+    average = loaded_average(plan.spec.train, trained)
+    if average is None:
         return checkpoint.model
     assert checkpoint.average is not None
-    average = ExponentialAverage(checkpoint.model, options.decay, debias=options.debias)
     average.load_state_dict(checkpoint.average)
-    return {name: weight.to(checkpoint.model[name].dtype) for name, weight in average.weights().items()}
+    if not average.updates:
+        load = plan.spec.train.load
+        raise CheckpointError(
+            f"after step {checkpoint.step} the average {load}, which train.load names, has taken in no weights yet; "
+            "resume the run"
+        )
+    averaged = average.weights()
+    return {name: averaged.get(name, weight).to(weight.dtype) for name, weight in checkpoint.model.items()}

@@ -19,10 +19,10 @@ from .scoring import OpenedArtifact
 
 
 def write_parts(opened: OpenedArtifact, folder: Path) -> list[Path]:
-    """Writes the parts into the folder, making it, and returns their paths."""
+    """Writes the parts into the folder, making it, and returns their paths; weights.npz holds states after stores."""
     plan = opened.plan
     weights = io.BytesIO()
-    arrays: dict[str, Any] = {name: decode(store) for name, store in opened.contents.stores.items()}
+    arrays: dict[str, Any] = {name: decode(tensor) for name, tensor in opened.contents.tensors.items()}
     np.savez(weights, **arrays)
     parts = {
         "spec.yaml": resolved_yaml(plan.spec.plain).encode(),

@@ -22,7 +22,7 @@ from ...compiler.plan import Plan
 from ..atomic_file import remove_leftovers, sync_folder, write_atomically
 from .errors import CheckpointError
 
-FORMAT_VERSION = 1
+FORMAT_VERSION = 3
 MAGIC_PREFIX = b"loopspec-ckpt"
 MAGIC = MAGIC_PREFIX + b"%03d" % FORMAT_VERSION
 DIGEST_BYTES = 32
@@ -40,27 +40,33 @@ class Checkpoint:
     """The whole state of a run after `step` optimizer steps.
 
     Attributes:
-        model: weights by store name.
+        model: weights by store name, those that only training reads included.
+        states: buffers that the module wrote, by name.
         optimizers: by group.
-        average: state of the moving average, or None.
+        average: state of the average that is loaded, or None.
         random: states of the random generators.
         batches: place of the data loader.
+        phase: index of the cadence's phase that the last step was in.
         seconds: training clock.
         tokens: trained on so far.
         mode_counts: steps taken in each mode.
+        quantization_aware_steps: steps taken on rounded weights.
         train_loss: of the last step; None before the first.
     """
 
     step: int
     spec_hash: str
     model: dict[str, Tensor]
+    states: dict[str, Tensor]
     optimizers: dict[str, Any]
     average: dict[str, Any] | None
     random: dict[str, Any]
     batches: dict[str, Any]
+    phase: int
     seconds: float
     tokens: int
     mode_counts: dict[str, int]
+    quantization_aware_steps: int
     train_loss: float | None
 
 

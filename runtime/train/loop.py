@@ -11,17 +11,21 @@ from typing import Literal
 import torch
 from torch import Tensor, nn
 
-from ...compiler.plan import Plan
-from .average import ExponentialAverage
+from ...compiler.plan import UNASSIGNED, Plan
+from ...compiler.source.wording import few
+from ...compiler.spec.averaging import quantization_aware_steps
+from .average import loaded_average
 from .batch_source import BatchSource
+from .cadence import PhaseFollower
 from .checkpoint import Checkpoint, CheckpointFolder, spec_hash
 from .clock import TrainingClock
 from .determinism import configure, random_state, restore_random_state, seed_everything
-from .errors import TrainingError
+from .errors import CheckpointError, TrainingError
 from .interrupt import StopRequest, stop_on_signals
 from .metrics import MetricsLog
 from .progress import Progress, Status
 from .run_folder import RunFolder
+from .states import load_states, states_of
 from .step import Stepper, StepResult
 
 PACE_WINDOW = 20  # readings over which the shown tokens per second are taken
@@ -33,13 +37,17 @@ Validate = Callable[[nn.Module, int], Mapping[str, float]]
 
 @dataclass(frozen=True, slots=True)
 class RunResult:
-    """How training ended: steps completed, seconds of the training clock, loss of the last step, steps by mode."""
+    """How training ended: steps completed, seconds of the training clock, loss of the last step, steps by mode.
+
+    `quantization_aware_steps` ran on rounded weights; None where the spec does not ask for that.
+    """
 
     step: int
     seconds: float
     outcome: Outcome
     train_loss: float | None
     mode_counts: dict[str, int]
+    quantization_aware_steps: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,16 +93,20 @@ class Trainer:
         seed_everything(self._train.seed)
         self._spec_hash = spec_hash(job.plan)
         self._stepper = Stepper(job.plan, job.module, job.batches, job.device)
-        self._average = self._new_average()
+        self._average = loaded_average(self._train, self._stepper.optimizers.trainable)
         self._checkpoints = CheckpointFolder(job.folder.checkpoints, self._train.keep_checkpoints)
         self._clock = TrainingClock()
+        self._phases = PhaseFollower(job.plan.spec)
         self._step = 0
         self._tokens = 0
         self._train_loss: float | None = None
         self._mode_counts: Counter[str] = Counter()
+        self._rounded_steps = 0
         self._saved: Path | None = None
         self._pending: list[_Pending] = []
         self._pace: deque[tuple[int, float]] = deque([(0, 0.0)], PACE_WINDOW)  # (tokens, seconds)
+        self._tell_what_is_left_out()
+        job.module.train()  # losses and states of training depend on it
         if resume:
             self._resume()
         self._log = MetricsLog(job.folder.metrics, self._step)
@@ -112,10 +124,19 @@ class Trainer:
             self._job.progress.close()
 
     def weights(self) -> dict[str, Tensor]:
-        """What the run produced, by store name, in the stores' dtypes: the average if declared, else the weights."""
+        """What the run produced, by store name, in the stores' dtypes: the average if one is loaded, else the weights.
+
+        An average that has taken in nothing yet (of a run stopped early) is not there to be had: see `has_average`.
+        Averages are of stores; states are never averaged, and stay in the module as the last step left them.
+        """
         parameters = self._stepper.optimizers.parameters
-        source: Mapping[str, Tensor] = self._average.weights() if self._average is not None else parameters
-        return {name: source[name].detach().to(parameter.dtype) for name, parameter in parameters.items()}
+        source: Mapping[str, Tensor] = {} if self._average is None else self._average.weights()
+        return {name: source.get(name, own).detach().to(own.dtype) for name, own in parameters.items()}
+
+    @property
+    def has_average(self) -> bool:
+        """Whether an average is loaded and holds weights."""
+        return self._average is not None and self._average.updates > 0
 
     def _run(self, stop: StopRequest) -> RunResult:
         self._clock.start()
@@ -130,16 +151,42 @@ class Trainer:
             assert stop.signal is not None
             self._job.progress.note(f"{stop.signal.name}: stopped after step {self._step}, resume from {self._saved}")
         outcome: Outcome = "finished" if finished else "interrupted"
-        return RunResult(self._step, self._clock.seconds(), outcome, self._train_loss, dict(self._mode_counts))
+        counts, rounded = dict(self._mode_counts), self._counted_rounded_steps(finished=finished)
+        return RunResult(self._step, self._clock.seconds(), outcome, self._train_loss, counts, rounded)
+
+    def _counted_rounded_steps(self, *, finished: bool) -> int | None:
+        """Raise if a finished run has none of the quantization-aware steps that its spec promises."""
+        if self._train.quantization_aware is None:
+            return None
+        planned = quantization_aware_steps(self._train)
+        if finished and planned and not self._rounded_steps:
+            raise TrainingError(
+                f"train.quantization_aware: none of {planned} steps ran on rounded weights; the modes of those steps "
+                "read no store with an integer scheme. Change quantization.rules, or set quantization_aware: null"
+            )
+        self._job.progress.note(f"quantization-aware steps: {self._rounded_steps}")
+        return self._rounded_steps
+
+    def _tell_what_is_left_out(self) -> None:
+        """Faults that the spec expects, and what this run makes of them."""
+        for name in self._train.averages:
+            if name != self._train.load:
+                self._job.progress.note(f"train.averages.{name}: nothing loads it, so this run does not keep it")
+        untrained = [store.name for store in self._job.plan.stores if store.group == UNASSIGNED]
+        if untrained:
+            self._job.progress.note(f"train.assign: no optimizer trains {few(untrained)}")
+        if self._train.quantization_aware is not None and quantization_aware_steps(self._train) == 0:
+            self._job.progress.note("train.quantization_aware: its start is not reached, no step uses rounded weights")
 
     def _advance(self) -> None:
         """One step and what is due after it."""
-        result = self._stepper.run(self._step)
+        result = self._stepper.run(self._step, self._phases.mode_of(self._step, self._clock.seconds()))
         self._step += 1
         self._tokens += result.tokens
         self._mode_counts[result.mode] += 1
+        self._rounded_steps += result.quantization_aware
         if self._average is not None:
-            self._average.update(self._stepper.optimizers.parameters)
+            self._average.update(self._stepper.optimizers.parameters, self._step)
         self._pending.append(_Pending(self._step, result, self._tokens, self._clock.seconds()))
         # Reading the figures waits for the device: free where each step was checked already.
         if self._stepper.checks_each_step or self._due(self._train.log_every):
@@ -168,6 +215,7 @@ class Trainer:
         self._train_loss = loss
         values = {
             "mode": pending.result.mode,
+            "quantization_aware": pending.result.quantization_aware,
             "loss": loss,
             "lr_scale": pending.result.lr_scale,
             "grad_norm": grad_norm,
@@ -210,13 +258,16 @@ class Trainer:
             step=self._step,
             spec_hash=self._spec_hash,
             model={name: parameter.detach() for name, parameter in parameters.items()},
+            states=states_of(self._job.module),
             optimizers=self._stepper.optimizers.state_dict(),
             average=None if self._average is None else self._average.state_dict(),
             random=random_state(),
             batches=self._job.batches.state(),
+            phase=self._phases.phase,
             seconds=self._clock.seconds(),
             tokens=self._tokens,
             mode_counts=dict(self._mode_counts),
+            quantization_aware_steps=self._rounded_steps,
             train_loss=self._train_loss,
         )
 
@@ -226,6 +277,13 @@ class Trainer:
             self._job.progress.note(f"{self._job.folder.checkpoints}: no checkpoint yet, starting at step 0")
             return
         checkpoint = self._checkpoints.load(path, self._spec_hash, self._job.device)
+        try:
+            load_states(self._job.module, checkpoint.states)
+        except ValueError as error:
+            raise CheckpointError(
+                f"{path} does not hold the states of this spec's module ({error}); resume with the version that wrote "
+                "it, or start a new run folder"
+            ) from error
         self._restore(checkpoint)
         self._saved = path
         self._job.progress.note(f"resuming after step {checkpoint.step} from {path}")
@@ -242,14 +300,10 @@ class Trainer:
         restore_random_state(checkpoint.random)
         self._step, self._tokens = checkpoint.step, checkpoint.tokens
         self._train_loss, self._mode_counts = checkpoint.train_loss, Counter(checkpoint.mode_counts)
+        self._rounded_steps = checkpoint.quantization_aware_steps
+        self._phases = PhaseFollower(self._job.plan.spec, checkpoint.phase)
         self._clock = TrainingClock(checkpoint.seconds)
         self._pace = deque([(checkpoint.tokens, checkpoint.seconds)], PACE_WINDOW)
-
-    def _new_average(self) -> ExponentialAverage | None:
-        options = self._train.average
-        if options is None:
-            return None
-        return ExponentialAverage(self._stepper.optimizers.parameters, options.decay, debias=options.debias)
 
     def _checkpoint_path(self) -> Path:
         return self._checkpoints.path_of(self._step)

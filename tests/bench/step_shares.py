@@ -14,7 +14,8 @@ from loopspec.compiler.plan import Plan
 from loopspec.runtime.data.batches import ContiguousBatches
 from loopspec.runtime.data.shuffled_batches import ShuffledBatches
 from loopspec.runtime.data.token_stream import TokenStream
-from loopspec.runtime.train.average import ExponentialAverage
+from loopspec.runtime.train.average import loaded_average
+from loopspec.runtime.train.cadence import PhaseFollower
 from loopspec.runtime.train.checkpoint import Checkpoint, CheckpointFolder, spec_hash
 from loopspec.runtime.train.determinism import random_state
 from loopspec.runtime.train.step import Stepper
@@ -29,15 +30,17 @@ class StepShares:
     def __init__(self, spec: Path, folder: Path) -> None:
         self.plan: Plan = load_plan(spec)
         train = self.plan.spec.train
-        options = train.average
-        assert options is not None and train.checkpoint_every > 0
+        assert train.checkpoint_every > 0
         tokens = np.random.default_rng(0).integers(1024, size=STREAM_TOKENS, dtype=np.uint16)
         stream = TokenStream([tokens])
         shape = (train.sequence_length, train.micro_batch_sequences)
         self._batches = ContiguousBatches(stream, *shape)
         self._shuffled = ShuffledBatches(stream, *shape, train.seed)
         self._stepper = Stepper(self.plan, build_module(self.plan, train.seed), self._batches, torch.device("cpu"))
-        self._average = ExponentialAverage(self._stepper.optimizers.parameters, options.decay, debias=options.debias)
+        self._phases = PhaseFollower(self.plan.spec)
+        average = loaded_average(train, self._stepper.optimizers.trainable)
+        assert average is not None
+        self._average = average
         self._checkpoints = CheckpointFolder(folder, train.keep_checkpoints)
         self._loading, self._optimizing = Stopwatch(), Stopwatch()
         self._loading.wrap(self._batches, "next")
@@ -51,9 +54,9 @@ class StepShares:
         return {name: [shares[name] for shares in rounds] for name in rounds[0]}
 
     def _round(self, step: int) -> dict[str, float]:
-        seconds = seconds_of(lambda: self._stepper.run(step))
+        seconds = seconds_of(lambda: self._stepper.run(step, self._phases.mode_of(step, 0.0)))
         loading, optimizing = self._loading.take(), self._optimizing.take()
-        averaging = seconds_of(lambda: self._average.update(self._stepper.optimizers.parameters))
+        averaging = seconds_of(lambda: self._average.update(self._stepper.optimizers.parameters, step + 1))
         shuffling = seconds_of(self._shuffled.next) * self.plan.spec.train.accumulation
         saving = seconds_of(lambda: self._checkpoints.save(self._snapshot(step)))
         whole = seconds + averaging
@@ -78,5 +81,7 @@ class StepShares:
             seconds=0.0,
             tokens=0,
             mode_counts={},
+            phase=self._phases.phase,
+            quantization_aware_steps=0,
             train_loss=None,
         )

@@ -22,8 +22,10 @@ def test_json_has_the_documented_keys_and_the_plans_figures() -> None:
     plan = load_plan(PLANS / "looped.yaml")
     found = plan_json(plan)
     assert json.loads(json.dumps(found)) == found
-    top = "spec parameters effective_parameters stores modes costs sites cadence activities budget"
-    assert list(found) == top.split()
+    assert list(found) == [
+        *("spec", "parameters", "training_only_parameters", "effective_parameters", "stores", "states"),
+        *("modes", "costs", "sites", "cadence", "steps_by_mode", "activities", "budget"),
+    ]
     assert found["effective_parameters"] == plan.effective_parameters
     assert found["spec"] == "looped" and found["parameters"] == plan.parameters
     assert found["parameters"] == sum(store["elements"] for store in found["stores"])
@@ -40,7 +42,25 @@ def test_json_has_the_documented_keys_and_the_plans_figures() -> None:
         "occurrence": 1,
         "features": ["xsa"],
     }
-    assert found["cadence"] == [{"pattern": ["single", "two"], "until": 4}, {"pattern": ["full"], "until": None}]
+    assert found["cadence"] == [
+        {"first_step": 0, "until": {"steps": 4}, "pattern": ["single", "two"], "sample": None},
+        {"first_step": 4, "until": None, "pattern": ["full"], "sample": None},
+    ]
+    assert found["steps_by_mode"] == {"full": 6, "single": 2, "two": 2}
     assert set(found["costs"]) == set(found["modes"])
     assert set(found["budget"]) == {"limit_bytes", "predicted_bytes", "low_bytes", "high_bytes", "code_bytes"}
     assert found["budget"]["predicted_bytes"] == plan.size.predicted_bytes
+
+
+def test_states_and_what_only_training_reads_are_told_apart() -> None:
+    plan = load_plan(PLANS / "varied.yaml")
+    found = plan_json(plan)
+    assert json.loads(json.dumps(found)) == found
+    assert found["states"] == [
+        {"name": "stages.bank.trace.delta", "shape": [], "dtype": "float32", "exported": False},
+        {"name": "stages.mill.average", "shape": [32], "dtype": "float32", "exported": True},
+    ]
+    schemes = {store["name"]: store["scheme"] for store in found["stores"]}
+    assert {name for name, scheme in schemes.items() if scheme is None} == {"multi_token_head.0"}
+    assert found["training_only_parameters"] == 64 * 32
+    assert found["parameters"] - plan.exported_parameters == 64 * 32

@@ -44,7 +44,8 @@ train:
   batch_tokens: 64
   stop: {{steps: 40}}
   schedule: {{warmup_steps: 2, warmdown_steps: 20}}
-  average: {{kind: ema, decay: 0.9}}
+  averages: {{ema: {{kind: ema, decay: 0.9}}}}
+  load: ema
   cpu_threads: 1
   validate_every: 20
   checkpoint_every: 5

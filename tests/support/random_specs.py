@@ -1,10 +1,13 @@
-"""Random valid specs, tiny, over the whole language (hypothesis strategies)."""
+"""Random valid specs, tiny, over the whole language (hypothesis strategies); stages and modes are in random_stages."""
 
 from __future__ import annotations
 
 from typing import Any
 
 from hypothesis import strategies as st
+from support.random_stages import can_hold, modes, rarely, stages
+
+from loopspec.compiler.operations.sublayers import ACTIVATION_KEPT
 
 Plain = dict[str, Any]
 
@@ -13,10 +16,17 @@ Plain = dict[str, Any]
 def attentions(draw: st.DrawFn, dim: int, heads: int, kv_heads: int) -> Plain:
     width = dim // heads
     dims = draw(st.sampled_from([None, *[d for d in (4, 8) if d <= width and d % 2 == 0]]))
-    rope = draw(
-        st.sampled_from([None, {"dims": dims, "base": 500.0, "ntk_reference": draw(st.sampled_from([None, 5]))}])
-    )
+    reference = draw(st.sampled_from([None, 5]))
+    rope: Plain | None = {"dims": dims, "base": 500.0, "ntk_reference": reference}
+    rope |= {"direction": draw(st.sampled_from(["backward", "forward"]))}
+    if reference is not None:
+        rope |= {"ntk_exponent": draw(st.sampled_from(["dims", "head"]))}
+    else:
+        rope |= {"dtype": draw(st.sampled_from(["float32", "bfloat16"]))}
+    rope = draw(st.sampled_from([None, rope, rope]))
     return {
+        "query_rank": draw(st.sampled_from([None, None, 3])),
+        "differential": draw(rarely()),
         "heads": heads,
         "kv_heads": kv_heads,
         "qk_norm": draw(st.booleans()),
@@ -28,82 +38,42 @@ def attentions(draw: st.DrawFn, dim: int, heads: int, kv_heads: int) -> Plain:
 
 @st.composite
 def mlps(draw: st.DrawFn) -> Plain:
-    activation = draw(st.sampled_from(["relu_squared", "leaky_relu_squared"]))
+    activation = draw(st.sampled_from(sorted(ACTIVATION_KEPT)))
     slope = draw(st.sampled_from([None, 0.25])) if activation == "leaky_relu_squared" else None
     width = draw(st.sampled_from([{"ratio": 2}, {"ratio": 1.5}, {"hidden": 5}]))
     return {"activation": activation, "negative_slope": slope, **width}
 
 
 @st.composite
+def residuals(draw: st.DrawFn, count: int) -> Plain:
+    index = draw(st.sampled_from(["block", "first_use", "site", "explicit"]))
+    explicit = {"indices": [draw(st.integers(0, 9)) for _ in range(count)]} if index == "explicit" else {}
+    scale: Plain = {"index": index, **explicit}
+    kind = draw(st.sampled_from(["sequential", "sequential", "sequential", "parallel", "bounded"]))
+    bounded = kind == "bounded"
+    return {
+        "x0_mix": not bounded and draw(st.booleans()),
+        "branch_scale": not bounded and draw(st.booleans()),
+        "norm_scale": draw(st.sampled_from([None, scale])),
+        "arrangement": {"kind": kind},
+        "token_gate": kind == "sequential" and draw(rarely()),
+    }
+
+
+@st.composite
 def groups(draw: st.DrawFn, dim: int, heads: int, kv_heads: int) -> Plain:
     count = draw(st.integers(1, 4))
-    index = draw(st.sampled_from(["block", "first_use", "site", "explicit"]))
-    scale: Plain = {
-        "index": index,
-        **({"indices": [draw(st.integers(0, 9)) for _ in range(count)]} if index == "explicit" else {}),
-    }
     group: Plain = {
         "count": count,
         "attention": draw(attentions(dim, heads, kv_heads)),
         "mlp": draw(mlps()),
-        "residual": {
-            "x0_mix": draw(st.booleans()),
-            "branch_scale": draw(st.booleans()),
-            "norm_scale": draw(st.sampled_from([None, scale])),
-        },
+        "residual": draw(residuals(count)),
         "init": {"outputs": {"kind": "normal", "std": 0.2}},
     }
     if draw(st.booleans()):
         blocks = draw(st.lists(st.integers(0, count - 1), min_size=1, unique=True))
-        group["overrides"] = [
-            {
-                "blocks": blocks,
-                "attention": {"xsa": draw(st.booleans())},
-                "residual": {"branch_scale": draw(st.booleans())},
-            }
-        ]
+        group["overrides"] = [{"blocks": blocks, "attention": {"xsa": draw(st.booleans()), "qk_norm": False}}]
     return group
-
-
-@st.composite
-def paths(draw: st.DrawFn, count: int) -> Any:
-    """A path that runs every block of the group."""
-    kind = draw(st.sampled_from(["identity", "list", "cycle", "sequence", "repeat", "ties"]))
-    if kind == "list":
-        extra = draw(st.lists(st.integers(0, count - 1), max_size=3))
-        return draw(st.permutations([*range(count), *extra]))
-    if kind == "cycle":
-        return {"cycle": count + draw(st.integers(0, 3))}
-    if kind == "sequence":
-        return {"sequence": count * draw(st.integers(1, 2))}
-    if kind == "repeat":
-        return {
-            "repeat": draw(st.one_of(st.integers(1, 2), st.lists(st.integers(1, 2), min_size=count, max_size=count)))
-        }
-    if kind == "ties":
-        return {"ties": {"positions": count + 2, "groups": [draw(st.permutations(range(count + 2)))[:3]]}}
-    return None
-
-
-@st.composite
-def stages(draw: st.DrawFn, name: str, group: str, count: int, value_embedding: bool) -> Plain:
-    loops = draw(st.integers(1, 3))
-    path = draw(paths(count))
-    init = draw(st.sampled_from([{"kind": "normal", "std": 0.5}, {"kind": "orthogonal", "gain": 0.5}]))
-    stage: Plain = {
-        "stage": name,
-        "blocks": group,
-        "path": path,
-        "loops": loops,
-        "loop_vector": {"init": init} if loops > 1 and draw(st.booleans()) else None,
-        "skips": {"kind": "unet", "scope": draw(st.sampled_from(["pass", "path"]))}
-        if count > 1 and draw(st.booleans())
-        else None,
-    }
-    if value_embedding:
-        places = draw(st.lists(st.integers(0, count - 1), min_size=1, max_size=2, unique=True))
-        stage["place"] = {"value_embedding": places}
-    return stage
 
 
 @st.composite
@@ -134,7 +104,7 @@ def inputs(draw: st.DrawFn) -> list[Plain]:
 
 @st.composite
 def specs(draw: st.DrawFn) -> Plain:
-    """A whole resolved-able spec."""
+    """A whole spec. What excludes each other is drawn apart, so that every spec passes the rules."""
     dim, (heads, kv_heads) = 16, draw(st.sampled_from([(2, 1), (2, 2), (4, 2), (1, 1)]))
     names = draw(st.sampled_from([["core"], ["values", "x"], ["flat", "crawler"]]))
     blocks = {name: draw(groups(dim, heads, kv_heads)) for name in names}
@@ -142,8 +112,9 @@ def specs(draw: st.DrawFn) -> Plain:
     by_block = not placed and draw(st.booleans())
     if by_block:
         blocks[names[0]]["value_embedding"] = True
-    graph = [draw(stages(f"{name}_stage", name, blocks[name]["count"], placed)) for name in names]
-    loops = any(stage["loops"] > 1 for stage in graph)
+    graph = [draw(stages(f"{name}_stage", name, blocks[name], placed)) for name in names]
+    if len(graph) > 1 and can_hold(graph[0]) and draw(st.booleans()):
+        graph[1]["inside"] = graph[0]["stage"]
     model: Plain = {
         "vocab_size": 11,
         "dim": dim,
@@ -152,19 +123,28 @@ def specs(draw: st.DrawFn) -> Plain:
         "input": draw(inputs()),
         "head": {"softcap": draw(st.sampled_from([None, 30.0]))},
     }
+    if draw(rarely()):
+        model["multi_token"] = {"heads": draw(st.integers(1, 2)), "init": {"kind": "normal", "std": 0.2}}
     if placed or by_block:
         model["value_embedding"] = {
             "dim": draw(st.sampled_from([3, kv_heads * (dim // heads)])),
             "table_init": {"kind": "normal", "std": 1.0},
         }
+    changed, cadence = draw(modes(graph, blocks))
     return {
         "spec_version": 1,
         "name": "random",
         "model": model,
         "blocks": blocks,
         "graph": graph,
-        "cadence": [{"pattern": draw(st.sampled_from([["full"], ["single", "full"]])) if loops else ["full"]}],
+        "modes": changed,
+        "cadence": [{"pattern": cadence}],
         "quantization": {"rules": [{"scheme": {"kind": "float16"}}]},
-        "train": {"sequence_length": 8, "batch_tokens": 16, "stop": {"steps": 10}},
+        "train": {
+            "sequence_length": 8,
+            "batch_tokens": 16,
+            "stop": {"steps": 10},
+            "label_smoothing": draw(st.sampled_from([0.0, 0.0, 0.1])),
+        },
         "evaluate": {"stride": 4},
     }

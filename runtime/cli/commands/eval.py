@@ -34,11 +34,13 @@ def configure(parser: argparse.ArgumentParser) -> None:
         _DESCRIPTION,
         "loopspec eval runs/quickstart-001/artifact.loopspec",
         "loopspec eval model.loopspec --text notes.txt --format json",
+        "loopspec eval model.loopspec --mode deeper",
     )
     parser.add_argument("artifact", metavar="ARTIFACT", type=Path)
     parser.add_argument("--text", metavar="FILE", type=Path, help="score this UTF-8 file instead")
     parser.add_argument("--tokenizer", metavar="FILE", type=Path, help="where the artifact does not carry its own")
     parser.add_argument("--stride", metavar="N", type=int, help="targets a window scores (default: the spec's)")
+    parser.add_argument("--mode", metavar="MODE", help="run this mode of the model (default: the spec's)")
     parser.add_argument("--format", choices=("text", "json"), default="text", help="default: text")
     add_device(parser)
 
@@ -55,7 +57,9 @@ def execute(arguments: argparse.Namespace) -> int:
     console = Console()
     with reported():
         opened = open_artifact(arguments.artifact)
-        settings = score_settings(opened.plan, arguments.stride)  # before the data: a bad stride shows at once
+        settings = score_settings(
+            opened.plan, arguments.stride, arguments.mode
+        )  # before the data: a bad stride shows at once
         train = opened.plan.spec.train
         device = choose_device(arguments.device, train.precision, train.cpu_threads, console.note)
         text = _text(arguments, opened, console)
@@ -64,20 +68,28 @@ def execute(arguments: argparse.Namespace) -> int:
         "artifact": str(arguments.artifact),
         "artifact_bytes": arguments.artifact.stat().st_size,
         "text": text.description,
+        "mode": settings.mode,
         "bits_per_byte": result.bits_per_byte,
         "loss": result.loss,
         "tokens": result.tokens,
         "bytes": result.bytes,
         "seconds": result.seconds,
     }
+    settling = result.settling
+    if settling is not None:
+        record |= {"extra_cycles": settling.cycles, "last_change": settling.last_change}
     if arguments.format == "json":
         print(json.dumps(record, indent=2))
     else:
         print(f"{result.bits_per_byte:.4f} bits per byte of {text.description}")
         print(
             f"{result.bytes:,} bytes in {result.tokens:,} tokens, "
-            f"{result.loss:.4f} nats a token, {result.seconds:.1f} s"
+            f"{result.loss:.4f} nats a token, {result.seconds:.1f} s, mode {settings.mode}"
         )
+        if settling is not None:
+            print(
+                f"{settling.cycles:.1f} extra cycles a batch; the last changes the stream by {settling.last_change:.4g}"
+            )
     return CLEAN
 
 

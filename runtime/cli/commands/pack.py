@@ -45,7 +45,8 @@ def execute(arguments: argparse.Namespace) -> int:
         console.note(f"weights after step {checkpoint.step:,} of {plan.spec.train.stop.steps:,}")
         data = prepare_data(plan, console.note)
         path = arguments.output or arguments.run / "artifact.loopspec"
-        summary = pack(plan, checkpoint_weights(plan, checkpoint), data.tokenizer, provenance(data), path)
+        weights = checkpoint_weights(plan, checkpoint)
+        summary = pack(plan, weights, checkpoint.states, data.tokenizer, provenance(data), path)
     size = size_record(plan, summary.bytes)
     print(f"{path}: {summary.bytes:,} bytes, sha256 {summary.sha256}")
     print(

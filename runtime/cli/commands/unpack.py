@@ -13,8 +13,9 @@ SUMMARY = "write an artifact's spec, source, weights and tokenizer as files"
 
 _DESCRIPTION = """\
 Opens an artifact and writes what is in it: spec.yaml (resolved), plan.txt,
-model.py, dedup_map.json, weights.npz (every store once, dequantized, float32)
-and tokenizer.model where the artifact carries it. DIR must be new or empty."""
+model.py, dedup_map.json, weights.npz (every store once, dequantized, and the
+states, all float32) and tokenizer.model where the artifact carries it. DIR
+must be new or empty."""
 
 
 def configure(parser: argparse.ArgumentParser) -> None:

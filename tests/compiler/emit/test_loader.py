@@ -1,12 +1,16 @@
-"""The loaded module: parameters in the plan's order, one object a store, tracebacks that show the line."""
+"""The loaded module: a parameter for each store, one object a store, tracebacks that show the line."""
 
 from __future__ import annotations
 
 import traceback
+from typing import Any
 
 import pytest
 import torch
+from hypothesis import given, settings
 from support.golden_text import PLANS
+from support.random_specs import specs
+from support.small_specs import plan_of
 
 from loopspec.compiler import load_plan
 from loopspec.compiler.emit.loader import build_module, load_class
@@ -25,18 +29,34 @@ def plan() -> Plan:
 
 
 @pytest.mark.parametrize("name", SHIPPED)
-def test_parameters_of_a_shipped_model_are_the_plans_stores_in_order(name: str) -> None:
+def test_parameters_and_buffers_of_a_shipped_model_are_the_plans_stores_and_states(name: str) -> None:
+    """The module's order may differ from the plan's: torch lists a module's own parameters before its children's."""
     plan = load_plan(SHIPPED[name])
     with torch.device("meta"):
         module = load_class(emit_source(plan), class_name(plan.spec.name))()
+    check_tensors(module, plan)
+
+
+def check_tensors(module: torch.nn.Module, plan: Plan) -> None:
+    """Every store is a parameter and every state a buffer; a trace has none before it records."""
     parameters = [(name, tuple(value.shape), str(value.dtype)) for name, value in module.named_parameters()]
-    assert parameters == [(store.name, store.shape, f"torch.{store.dtype}") for store in plan.stores]
-    assert list(module.state_dict()) == [store.name for store in plan.stores]
+    assert sorted(parameters) == sorted((store.name, store.shape, f"torch.{store.dtype}") for store in plan.stores)
+    kept = [state for state in plan.states if not state.name.endswith(".trace.delta")]
+    buffers = [(name, tuple(value.shape), str(value.dtype)) for name, value in module.named_buffers()]
+    assert sorted(buffers) == sorted((state.name, state.shape, f"torch.{state.dtype}") for state in kept)
+    assert sorted(module.state_dict()) == sorted(node.name for node in (*plan.stores, *kept))
+
+
+@given(specs())
+@settings(max_examples=10, deadline=None, derandomize=True)
+def test_parameters_and_buffers_of_a_random_model_are_the_plans_stores_and_states(plain: dict[str, Any]) -> None:
+    plan = plan_of(plain)
+    check_tensors(build_module(plan), plan)
 
 
 def check_one_object_a_store(module: torch.nn.Module, plan: Plan) -> None:
     named = list(module.named_parameters(remove_duplicate=False))
-    assert [name for name, _ in named] == [store.name for store in plan.stores]
+    assert sorted(name for name, _ in named) == sorted(store.name for store in plan.stores)
     assert len({id(parameter) for _, parameter in named}) == len(named)
     assert len({parameter.data_ptr() for _, parameter in named}) == len(named)
     assert all(isinstance(parameter, torch.nn.Parameter) for _, parameter in named)

@@ -11,6 +11,7 @@ from support.small_specs import group, plan_of, small
 import loopspec.compiler.modules as sublayers
 from loopspec.compiler.emit.loader import build_module
 from loopspec.compiler.emit.names import SUBLAYERS, class_name, stored_expression, value_names
+from loopspec.compiler.graph.model import Port
 
 NAMES = ("values", "x", "type", "keys", "items", "training", "h", "forward", "self", "tokens", "pop", "lambda", "x0")
 TOKENS = torch.tensor([[1, 2, 3, 4]])
@@ -102,7 +103,9 @@ def test_expressions(path: str, expression: str) -> None:
 def test_what_the_input_side_ends_with_is_x0(last: str) -> None:
     layers = [] if last == "embedding" else [{"kind": "smear_gate"}, {"kind": "rms_norm"}, {"kind": last}]
     plan = plan_of(small(model={"vocab_size": 11, "dim": 16, "input": layers}))
-    named = [port.site for port, name in value_names(plan, "full").items() if name == "x0"]
+    named = [
+        port.site for port, name in value_names(plan.graph, plan.modes["full"].sites, "full").items() if name == "x0"
+    ]
     assert len(named) == 1
     assert plan.graph.inputs("trunk/core.1#0/residual_mix", "full")["x0"].site == named[0]
 
@@ -113,9 +116,43 @@ def test_a_value_that_outlives_others_has_a_name_of_its_own() -> None:
         blocks={"core": group(4)},
         graph=[{"stage": "trunk", "blocks": "core", "skips": {"kind": "unet"}}],
     )
-    names = {port.site: name for port, name in value_names(plan_of(plain), "full").items()}
+    plan = plan_of(plain)
+    names = {port.site: name for port, name in value_names(plan.graph, plan.modes["full"].sites, "full").items()}
     assert names["input/embedding"] == "x0"
     assert names["trunk/core.0#0/mlp_add"] == "x_after_0"  # goes to position 3
     assert names["trunk/core.1#0/mlp_add"] == "x"  # goes to position 2, whose skip is the next to run
     assert names["trunk/core.2#0/mlp_add"] == "x"
     assert names["trunk/core.2#0/attention"] == "h"
+
+
+def _names(graph: list[dict[str, object]], mode: str = "full", **sections: object) -> dict[str, str]:
+    plan = plan_of(small(graph=graph, **sections))
+    return {port.site: name for port, name in value_names(plan.graph, plan.modes[mode].sites, mode).items()}
+
+
+def test_a_value_of_a_stage_is_named_by_the_place_in_it() -> None:
+    bounded = {"core": group(1, residual={"arrangement": {"kind": "bounded"}, "x0_mix": False, "branch_scale": False})}
+    trunk = {"stage": "trunk", "blocks": "core", "loops": 2, "loop_vector": {}}
+    names = _names([trunk], blocks=bounded)
+    assert names["trunk/loop.1/vector"] == "x_trunk_loop_1"  # the stream without branches is read at the block's end
+    assert names["trunk/core.0#0/attention"] == "h_0"
+    inner = {
+        "stage": "input",
+        "blocks": "core",
+        "inside": "trunk",
+        "firing": {"kind": "parallel", "combine": {"kind": "mean"}},
+    }
+    nested = [{"stage": "trunk", "blocks": "core", "loops": 2}, inner | {"loops": 2}]
+    found = _names(nested, blocks=bounded)
+    assert found["input/combine/mean"] == "x_input_combine"
+    assert found["input.1/combine/mean"] == "x_input_1_combine"
+    assert list(found.values()).count("x0") == 1
+
+
+def test_values_and_output_of_one_attention_live_apart() -> None:
+    stage = {"stage": "trunk", "blocks": "core", "path": [0, 1, 0], "value_residual": {"at": [2]}}
+    plan = plan_of(small(graph=[stage, {**stage, "stage": "more"}]))
+    names = value_names(plan.graph, plan.modes["full"].sites, "full")
+    assert names[Port("trunk/core.0#0/attention")] == "h"
+    assert names[Port("trunk/core.0#0/attention", "values")] == "first_values"
+    assert names[Port("more/core.0#0/attention", "values")] == "first_values_2"

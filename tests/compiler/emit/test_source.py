@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import builtins
+import re
 from collections.abc import Iterator
 from typing import Any
 
@@ -20,7 +21,7 @@ from loopspec.compiler.source.shipped import shipped_specs
 SHIPPED = {name: path for name, path in shipped_specs().items() if not name.startswith("bases/")}
 
 
-@pytest.mark.parametrize("name", ["looped", "tied"])
+@pytest.mark.parametrize("name", ["looped", "tied", "varied"])
 def test_the_source_is_the_golden(name: str) -> None:
     check_golden_text(f"{name}.model.txt", emit_source(load_plan(PLANS / f"{name}.yaml")))
 
@@ -30,16 +31,24 @@ def _loads(node: ast.AST) -> Iterator[str]:
 
 
 def unused_assignments(method: ast.FunctionDef) -> set[str]:
-    """Names assigned in a straight line of code and not read before they are assigned again."""
-    waiting: set[str] = set()
+    """Names that a method assigns and does not read before they are assigned again."""
+    return _unused(method.body, set())[0]
+
+
+def _unused(statements: list[ast.stmt], live: set[str]) -> tuple[set[str], set[str]]:
+    """Names assigned in vain, and those that are read later than the start, given those read after the end."""
     unused: set[str] = set()
-    for statement in method.body:
-        waiting -= set(_loads(statement))
-        if isinstance(statement, ast.Assign):
-            assert isinstance(statement.targets[0], ast.Name)
-            unused |= {statement.targets[0].id} & waiting
-            waiting.add(statement.targets[0].id)
-    return unused | waiting
+    for statement in reversed(statements):
+        if isinstance(statement, ast.If):
+            assert not statement.orelse
+            inner, started = _unused(statement.body, live)
+            unused |= inner
+            live = live | started | set(_loads(statement.test))
+        else:
+            assigned = _stored(statement)
+            unused |= assigned - live
+            live = live - assigned | set(_loads(statement))
+    return unused, live
 
 
 def check_names(source: str) -> None:
@@ -53,17 +62,16 @@ def check_names(source: str) -> None:
     assert imported <= set(_loads(tree)), f"unused imports: {imported - set(_loads(tree))}"
     (model,) = (node for node in tree.body if isinstance(node, ast.ClassDef))
     for method in (node for node in model.body if isinstance(node, ast.FunctionDef)):
-        if method.name.startswith("_mode_"):
+        if method.name.startswith(("_mode_", "_training_")):
             assert unused_assignments(method) == set(), method.name
             assert isinstance(method.body[-1], ast.Return)
-        stored = {node.id for node in ast.walk(method) if isinstance(node, ast.Name)} - set(_loads(method))
         arguments = {argument.arg for argument in method.args.args}
-        known = imported | arguments | stored | set(dir(builtins)) | _stored(method)
+        known = imported | arguments | set(dir(builtins)) | _stored(method)
         assert set(_loads(method)) <= known, f"unknown names: {set(_loads(method)) - known}"
 
 
-def _stored(method: ast.FunctionDef) -> set[str]:
-    return {node.id for node in ast.walk(method) if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Store)}
+def _stored(node: ast.AST) -> set[str]:
+    return {each.id for each in ast.walk(node) if isinstance(each, ast.Name) and isinstance(each.ctx, ast.Store)}
 
 
 @pytest.mark.parametrize("name", SHIPPED)
@@ -81,10 +89,35 @@ def test_the_checker_of_names_finds_what_is_unused() -> None:
     method = ast.parse("def f(a):\n x = a\n y = x\n x = a\n x = y\n return y").body[0]
     assert isinstance(method, ast.FunctionDef)
     assert unused_assignments(method) == {"x"}
+    branch = ast.parse("def f(a):\n x = a\n y, z = x\n if y:\n  x = y\n  b = x\n return x").body[0]
+    assert isinstance(branch, ast.FunctionDef)
+    assert unused_assignments(branch) == {"z", "b"}  # the first x is read where the branch is not taken
     with pytest.raises(AssertionError, match=r"unused imports: \{'torch'\}"):
         check_names("import torch\nclass A:\n def f(self): return self")
     with pytest.raises(AssertionError, match=r"unknown names: \{'h'\}"):
         check_names("class A:\n def f(self): return h")
+
+
+@pytest.mark.parametrize("name", ["looped", "tied", "varied"])
+def test_lines_are_short_and_no_variable_is_named_by_a_bare_count(name: str) -> None:
+    source = emit_source(load_plan(PLANS / f"{name}.yaml"))
+    assert max(map(len, source.splitlines())) <= 120
+    numbered = set(re.findall(r"^ +(\w+_\d+)(?:, \w+)* = ", source, re.MULTILINE))
+    positions = {match for match in numbered if re.fullmatch(r"(x_after|lane_after|h|v|first_values)_\d+", match)}
+    assert all(re.fullmatch(r"rotary_\d+|\w+_(loop|extra)_\d+", name) for name in numbered - positions)
+
+
+def test_a_call_that_is_too_long_has_an_argument_a_line() -> None:
+    source = emit_source(load_plan(PLANS / "varied.yaml"))
+    wrapped = [
+        "        h = open_blocks[0].attention(",
+        "            h,",
+        "            rotary=rotary,",
+        "            query_delta_down=last_stage.attention_delta[2].query_delta_down,",
+        "            query_delta_up=last_stage.attention_delta[2].query_delta_up,",
+        "        )",
+    ]
+    assert "\n".join(wrapped) in source
 
 
 def test_equal_plans_give_equal_text() -> None:

@@ -7,7 +7,8 @@ from typing import Any
 import pytest
 from support.small_specs import group, small, spec_of
 
-from loopspec.compiler.graph.executions import executions, first_uses, mode_loops, skip_key, skip_pairs
+from loopspec.compiler.graph.executions import Execution, Table, first_uses, skip_key, skip_pairs
+from loopspec.compiler.graph.modes import resolve_modes
 from loopspec.compiler.spec.architecture import Architecture
 
 
@@ -17,10 +18,18 @@ def architecture(*stages: dict[str, Any], modes: dict[str, Any] | None = None) -
     return spec_of(plain).architecture
 
 
+def table_of(architecture: Architecture) -> Table:
+    return Table(architecture, resolve_modes(architecture))
+
+
+def runs_of(architecture: Architecture, mode: str = "full") -> tuple[Execution, ...]:
+    return table_of(architecture).runs(mode)
+
+
 def pairs_of(positions: int, loops: int, scope: str) -> dict[int, int]:
     skips = {"kind": "unet", "scope": scope}
     built = architecture({"stage": "s", "blocks": "core", "path": {"cycle": positions}, "loops": loops, "skips": skips})
-    return skip_pairs(executions(built, {"s": loops}))
+    return skip_pairs(runs_of(built))
 
 
 @pytest.mark.parametrize(
@@ -41,7 +50,7 @@ def test_unet_pairs(positions: int, loops: int, scope: str, pairs: dict[int, int
 
 def test_no_skips_no_pairs() -> None:
     built = architecture({"stage": "s", "blocks": "core"})
-    assert skip_pairs(executions(built, {"s": 1})) == {}
+    assert skip_pairs(runs_of(built)) == {}
 
 
 @pytest.mark.parametrize(("scope", "keys"), [("pass", [1, 1]), ("path", [3, 4, 5])])
@@ -49,7 +58,7 @@ def test_a_skip_weight_belongs_to_the_step_or_to_the_unrolled_place(scope: str, 
     first = {"stage": "first", "blocks": "tail", "loops": 2}
     second = {"stage": "s", "blocks": "core", "path": [0, 1, 2], "loops": 2, "skips": {"kind": "unet", "scope": scope}}
     built = architecture(first, second)
-    runs = tuple(run for run in executions(built, {"first": 2, "s": 2}) if run.stage.name == "s")
+    runs = tuple(run for run in runs_of(built) if run.stage.name == "s")
     pairs = skip_pairs(runs)
     assert [skip_key(run) for run in runs if run.index in pairs] == keys
 
@@ -59,7 +68,7 @@ def test_occurrences_count_the_stages_own_runs_of_a_block() -> None:
         {"stage": "a", "blocks": "core", "path": [1, 0, 1], "loops": 2},
         {"stage": "b", "blocks": "core", "path": [1]},
     )
-    runs = executions(built, {"a": 2, "b": 1})
+    runs = runs_of(built)
     assert [run.site_prefix for run in runs] == [
         "a/core.1#0",
         "a/core.0#0",
@@ -69,7 +78,7 @@ def test_occurrences_count_the_stages_own_runs_of_a_block() -> None:
         "a/core.1#3",
         "b/core.1#0",
     ]
-    assert [(run.loop, run.step, run.unrolled, run.index) for run in runs[2:5]] == [
+    assert [(run.loop, run.step, run.number, run.index) for run in runs[2:5]] == [
         (0, 2, 2, 2),
         (1, 0, 3, 3),
         (1, 1, 4, 4),
@@ -83,16 +92,70 @@ def test_a_mode_runs_the_first_loops_and_keeps_every_index() -> None:
         {"stage": "b", "blocks": "tail", "loops": 2},
         modes={"two": {"a": {"loops": 2}}},
     )
-    loops = mode_loops(built)
-    assert loops == {"full": {"a": 3, "b": 2}, "single": {"a": 1, "b": 1}, "two": {"a": 2, "b": 2}}
-    full = executions(built, loops["full"])
-    by_index = {run.index: run for run in full}
-    assert [run.index for run in full] == list(range(10))
-    assert [run.index for run in executions(built, loops["single"])] == [0, 1, 6, 7]
-    assert [run.index for run in executions(built, loops["two"])] == [0, 1, 2, 3, 6, 7, 8, 9]
-    for mode in ("single", "two"):
-        assert all(run == by_index[run.index] for run in executions(built, loops[mode]))
+    table = table_of(built)
+    assert list(table.programs) == ["full", "single", "two"]
+    assert [run.index for run in table.runs("full")] == list(range(10))
+    assert [run.index for run in table.runs("single")] == [0, 1, 6, 7]
+    assert [run.index for run in table.runs("two")] == [0, 1, 2, 3, 6, 7, 8, 9]
+    assert table.executions == table.runs("full")
 
 
 def test_there_is_no_mode_single_where_nothing_loops() -> None:
-    assert list(mode_loops(architecture({"stage": "s", "blocks": "core"}))) == ["full"]
+    assert list(resolve_modes(architecture({"stage": "s", "blocks": "core"}))) == ["full"]
+
+
+def test_an_inner_stage_runs_between_the_halves_in_every_loop_of_the_outer_one() -> None:
+    outer = {"stage": "outer", "blocks": "core", "path": [0, 1, 2], "loops": 2, "skips": {"kind": "unet"}}
+    inner = {"stage": "inner", "blocks": "tail", "path": [1], "loops": 2, "inside": "outer"}
+    table = table_of(architecture(outer, inner))
+    assert [run.site_prefix for run in table.runs("full")] == [
+        "outer/core.0#0",
+        *("inner/tail.1#0", "inner/tail.1#1"),
+        "outer/core.1#0",
+        "outer/core.2#0",
+        "outer/core.0#1",
+        *("inner/tail.1#2", "inner/tail.1#3"),
+        "outer/core.1#1",
+        "outer/core.2#1",
+    ]
+    inside = [run for run in table.runs("full") if run.stage.name == "inner"]
+    assert [(run.entry, run.loop, run.number) for run in inside] == [(0, 0, 0), (0, 1, 1), (1, 0, 2), (1, 1, 3)]
+    assert [run.index for run in table.runs("single")] == [0, 1, 3, 4]
+
+
+def test_a_path_of_a_mode_keeps_the_identity_of_the_same_run_and_numbers_others_after_full() -> None:
+    stage = {"stage": "s", "blocks": "core", "path": [0, 1, 0, 2]}
+    table = table_of(architecture(stage, modes={"other": {"s": {"path": [2, 0, 0, 0, 3]}}}))
+    assert [run.index for run in table.runs("other")] == [3, 0, 2, 4, 5]
+    assert [run.step for run in table.runs("other")] == [3, 0, 2, None, None]
+    assert [run.occurrence for run in table.runs("other")] == [0, 0, 1, 2, 0]
+
+
+def test_extra_cycles_repeat_positions_as_they_are_or_blocks_with_shared_parts() -> None:
+    stage = {"stage": "s", "blocks": "core", "path": [0, 1, 2]}
+    modes = {
+        "again": {"s": {"extra": {"times": 2, "positions": ["1..2"]}}},
+        "shared": {"s": {"extra": {"times": 1, "blocks": [1]}}},
+    }
+    table = table_of(architecture(stage, modes=modes))
+    again, shared = table.runs("again")[3:], table.runs("shared")[3:]
+    assert [(run.block, run.step, run.number, run.anchor) for run in again] == [(1, 1, 1, 1), (2, 2, 2, 2)] * 2
+    assert [run.index for run in again] == [3, 4, 5, 6]
+    assert [(run.block, run.step, run.number, run.index) for run in shared] == [(1, None, None, 7)]
+
+
+def test_of_parallel_firings_that_only_end_in_the_last_only_the_last_is_run() -> None:
+    firing = {"kind": "parallel", "combine": {"kind": "last"}}
+    table = table_of(architecture({"stage": "s", "blocks": "tail", "loops": 3, "firing": firing}))
+    assert [(run.loop, run.number) for run in table.runs("full")] == [(2, 4), (2, 5)]
+    assert [(run.loop, run.index) for run in table.runs("single")] == [(0, 2), (0, 3)]
+
+
+def test_a_unet_over_the_whole_path_is_one_for_each_entry_of_an_inner_stage() -> None:
+    skips = {"kind": "unet", "scope": "path"}
+    outer = {"stage": "outer", "blocks": "core", "path": [0, 1], "loops": 2, "skips": {"kind": "unet"}}
+    inner = {"stage": "inner", "blocks": "tail", "path": [0, 1], "skips": skips, "inside": "outer"}
+    runs = tuple(run for run in runs_of(architecture(outer, inner)) if run.stage.name == "inner")
+    assert [run.index for run in runs] == [1, 2, 5, 6]
+    assert skip_pairs(runs) == {2: 1, 6: 5}
+    assert [skip_key(run) for run in runs if run.index in (2, 6)] == [1, 3]

@@ -59,3 +59,26 @@ def test_scores_depend_on_distance_alone() -> None:
         diagonal = scores.diagonal(-distance)
         torch.testing.assert_close(diagonal, diagonal[:1].expand_as(diagonal), rtol=0, atol=1e-5)
     assert abs(scores[0, 0] - scores[3, 0]) > 1e-3
+
+
+def test_the_ntk_exponent_may_be_that_of_the_whole_head() -> None:
+    grown = rotary_table(torch.zeros(1, 40), 8, 10000.0, 16, ntk_exponent=64)
+    base = 10000.0 * (40 / 16) ** (64 / 62)
+    for got, expected in zip(grown, rotary_table(torch.zeros(1, 40), 8, base), strict=True):
+        assert torch.equal(got, expected)
+    assert not torch.equal(grown[0], rotary_table(torch.zeros(1, 40), 8, 10000.0, 16)[0])
+
+
+def test_forward_turns_by_plus_the_angle() -> None:
+    x = torch.randn(1, 9, 2, 6, generator=torch.Generator().manual_seed(2))
+    turned = apply_rotary(x, rotary_table(x[..., 0, 0], 6, 100.0, direction="forward"))
+    pairs = torch.complex(x[..., :3].double(), x[..., 3:].double())
+    expected = pairs * torch.exp(1j * torch.from_numpy(reference_angles(9, 6, 100.0, None))[:, None, :])
+    torch.testing.assert_close(turned.double(), torch.cat((expected.real, expected.imag), -1), rtol=0, atol=1e-5)
+    back = apply_rotary(turned, rotary_table(x[..., 0, 0], 6, 100.0))
+    torch.testing.assert_close(back, x, rtol=0, atol=1e-6)
+
+
+def test_an_unknown_direction_is_refused() -> None:
+    with pytest.raises(AssertionError, match="sideways"):
+        rotary_table(torch.zeros(1, 4), 4, 100.0, direction="sideways")

@@ -13,13 +13,14 @@ from loopspec.compiler.passes import PASSES, run_passes
 from loopspec.compiler.passes.draft import Draft
 
 FILLS = {
-    "paths": {"loops", "executions"},
+    "paths": {"modes", "table"},
     "bind": {"graph"},
-    "modes": {"order"},
+    "modes": {"order", "variants"},
     "shapes": {"widths"},
     "uses": {"uses"},
+    "optimizer": {"groups"},
     "quantization": {"schemes"},
-    "cost": {"costs"},
+    "cost": {"costs", "depths"},
     "size": {"size"},
 }
 
@@ -31,6 +32,7 @@ def rich() -> dict[str, Any]:
             "dim": 16,
             "input": [{"kind": "ngram_hash", "order": 2, "buckets": 7, "dim": 3}],
             "value_embedding": {"dim": 4},
+            "multi_token": {"heads": 1},
         },
         blocks={"core": group(2, value_embedding=True), "tail": group(1)},
         graph=[
@@ -42,13 +44,13 @@ def rich() -> dict[str, Any]:
 
 
 def values(draft: Draft) -> dict[str, Any]:
-    """Field values, the graph as its nodes and edges."""
+    """Field values, the graph as its nodes, edges and sublayers."""
     found = {field.name: getattr(draft, field.name) for field in fields(draft) if field.name != "graph"}
     graph = draft.graph
-    found["graph"] = (
-        None if graph is None else (dict(graph.nx.nodes(data=True)), list(graph.nx.edges(keys=True, data=True)))
-    )
-    return copy.deepcopy(found)
+    parts = None
+    if graph is not None:
+        parts = (dict(graph.nx.nodes(data=True)), list(graph.nx.edges(keys=True, data=True)), graph.sublayers)
+    return copy.deepcopy({**found, "graph": parts})
 
 
 def test_the_passes_run_in_the_documented_order() -> None:
@@ -64,6 +66,13 @@ def test_a_pass_fills_its_fields_and_leaves_the_old_draft_as_it_was() -> None:
         now = values(after)
         assert {name for name in now if now[name] != before[name]} == FILLS[step.name]
         draft = after
+
+
+def test_tables_are_equal_where_their_programs_are() -> None:
+    table = draft_of(rich(), "paths").table
+    assert table == draft_of(rich(), "paths").table
+    assert table != draft_of({**rich(), "modes": {"two": {"trunk": {"loops": 1}}}}, "paths").table
+    assert table != draft_of(small(), "paths").table and table != table.programs  # type: ignore[union-attr]
 
 
 def test_a_pass_gives_equal_drafts_for_equal_input() -> None:

@@ -58,3 +58,13 @@ def test_each_store_gets_the_scheme_of_its_first_rule_and_one_without_a_rule_non
     assert str(schemes["blocks.core.0.mlp.down"]) == "int6/absmax"
     assert str(schemes["blocks.core.0.attention.gain"]) == "float16"
     assert {"token_embedding.weight", "blocks.core.0.residual_mix"} & set(schemes) == set()
+
+
+def test_what_only_training_reads_needs_no_scheme_and_gets_none() -> None:
+    model = {"vocab_size": 11, "dim": 16, "multi_token": {"heads": 2}}
+    draft = draft_of(small(model=model, quantization={"rules": [{"scheme": {"kind": "float16"}}]}), "quantization")
+    assert draft.graph is not None
+    assert [store.name for store in draft.graph.stores if store.name not in draft.schemes] == [
+        "multi_token_head.0",
+        "multi_token_head.1",
+    ]

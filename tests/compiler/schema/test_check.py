@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 
 from loopspec.compiler.schema import load_schema
 from loopspec.compiler.schema.check import check_against_schema
+from loopspec.compiler.schema.lookup import all_keys
 from loopspec.compiler.schema.values import TRANSLATIONS
 from loopspec.compiler.source.canonical import resolved_yaml
 from loopspec.compiler.source.yaml_reader import parse_yaml
@@ -31,6 +32,8 @@ SMALL = {
         "name": {"type": "string", "pattern": "^[a-z]+$", "maxLength": 5, "examples": ["core"]},
         "path": {"type": "array", "items": {"type": "integer"}, "minItems": 1, "maxItems": 2, "uniqueItems": True},
         "skips": {"$ref": "#/$defs/skips"},
+        "clip": {"$ref": "#/$defs/clip"},
+        "mlp": {"$ref": "#/$defs/mlp"},
         "blocks": {
             "type": "object",
             "propertyNames": {"pattern": "^[a-z]+$", "description": "small letters"},
@@ -46,6 +49,19 @@ SMALL = {
             "type": "object",
             "properties": {"count": {"type": "integer"}, "inner": {"$ref": "#/$defs/block"}},
             "required": ["count"],
+            "additionalProperties": False,
+        },
+        "clip": {
+            "type": "object",
+            "properties": {"kind": {"enum": ["absmax", "std"], "default": "absmax"}},
+            "unevaluatedProperties": False,
+            "allOf": [kind_branch("absmax", {"percent": {"type": "integer"}}),
+                      kind_branch("std", {"k": {"type": "number"}}, ["k"])],
+        },
+        "mlp": {
+            "type": "object",
+            "properties": {"up": {"type": "integer", "description": "MLP matrix. More."}},
+            "required": ["up"],
             "additionalProperties": False,
         },
         "skips": {
@@ -78,6 +94,18 @@ def lines(text):
     [
         ("dim: 3\nx-mine: {a: [1]}\n", []),
         ("dim: 3\nrate: 2\n", []),
+        ("dim: 3\nclip: {}\n", []),
+        ("dim: 3\nclip: {percent: 3}\n", []),
+        ("dim: 3\nclip: {kind: std, k: 3}\n", []),
+        (
+            "dim: 3\nclip: {k: 3}\n",
+            [
+                "LS020 2:8-9 `k` in `clip` goes with `kind: std` only"
+                " | remove it, or change what selects it; allowed here: `kind`, `percent`"
+            ],
+        ),
+        ("dim: 3\nclip: {percent: x}\n", ["LS021 2:17-18 `clip.percent` must be a whole number, not the text `x` | "]),
+        ("dim: 3\nmlp: {}\n", ["LS024 2:1-4 `mlp` lacks `up`, which is required | write `up: …`, MLP matrix"]),
         ("dim: 3\nrate: null\nskips: {kind: unet, scope: pass, std: 1}\nblocks: {core: {count: 1}}\n", []),
         ("tide: 1\ndim: 3\n", ["LS020 1:1-5 unknown key `tide` | did you mean `tied`?"]),
         (
@@ -236,7 +264,7 @@ class Generator:
         {"a": 1},
     )
 
-    TEXTS = ("abc", "LS101", "0..8", "9 x 5", "a.b", "step")
+    TEXTS = ("abc", "LS101", "0..8", "9 x 5", "a.b", "step", "all")
 
     def __init__(self, schema, seed, fault_rate):
         self.schema = schema
@@ -244,7 +272,7 @@ class Generator:
         self.fault_rate = fault_rate
 
     def value(self, schema, depth=0):
-        if self.random.random() < self.fault_rate or depth > 9:
+        if self.random.random() < self.fault_rate or depth > 11:
             return self.random.choice(self.JUNK)
         while "$ref" in schema:
             schema = self.schema["$defs"][schema["$ref"].rsplit("/", 1)[1]]
@@ -257,21 +285,30 @@ class Generator:
         if name == "object":
             return self.mapping(schema, depth)
         if name == "array":
-            count = self.random.randint(schema.get("minItems", 0), min(3, schema.get("maxItems", 3)))
-            return [self.value(schema.get("items", {}), depth + 1) for _ in range(count)]
+            return self.items(schema, depth)
         if name == "string":
-            return next(text for text in self.TEXTS if re.search(schema.get("pattern", ""), text))
+            return self.random.choice([text for text in self.TEXTS if re.search(schema.get("pattern", ""), text)])
         low = max(schema.get("minimum", -1e9), schema.get("exclusiveMinimum", -1e9))
         high = min(schema.get("maximum", 1e9), schema.get("exclusiveMaximum", 1e9))
         number = (low + high) / 2 if name == "number" else int(high) // schema.get("multipleOf", 1)
         return {"null": None, "boolean": True, "integer": number, "number": number}[name]
 
+    def items(self, schema, depth):
+        count = self.random.randint(schema.get("minItems", 0), min(4, schema.get("maxItems", 4)))
+        found = [self.value(schema.get("items", {}), depth + 1) for _ in range(count)]
+        if schema.get("uniqueItems") and self.random.random() >= self.fault_rate:
+            return [item for index, item in enumerate(found) if item not in found[:index]]
+        return found
+
     def mapping(self, schema, depth):
         result = {}
-        keep = 0.9 if depth < 3 else 0.3
+        keep = 0.9 if depth < 2 else 0.3
         self.keys(result, schema, depth, keep)
+        if self.random.random() >= self.fault_rate:
+            self.keep_count(result, schema, depth)
         for part in schema.get("allOf", ()):
-            if result.get("kind") == part["if"]["properties"]["kind"]["const"]:
+            ((selector, test),) = part["if"]["properties"].items()
+            if result.get(selector) == test["const"]:
                 self.keys(result, part["then"], depth, keep)
         if isinstance(schema.get("additionalProperties"), dict):
             result["core"] = self.value(schema["additionalProperties"], depth + 1)
@@ -283,6 +320,16 @@ class Generator:
         for name, inner in schema.get("properties", {}).items():
             if self.random.random() < (1 if name in schema.get("required", ()) else keep):
                 result[name] = self.value(inner, depth + 1)
+
+    def keep_count(self, result, schema, depth):
+        """Adds and takes keys away until there are as many as the mapping takes."""
+        names = list(schema.get("properties", ()))
+        self.random.shuffle(names)
+        for name in names:
+            if len(result) < schema.get("minProperties", 0) and name not in result:
+                result[name] = self.value(schema["properties"][name], depth + 1)
+        while len(result) > schema.get("maxProperties", len(result)):
+            del result[self.random.choice(list(result))]
 
 
 SCHEMAS = {"small": SMALL, "spec-v1": load_schema()}
@@ -304,6 +351,21 @@ def test_agrees_with_jsonschema(name, seed, fault_rate):
 @pytest.mark.parametrize("name", SCHEMAS)
 def test_the_generator_makes_both_sorts(name):
     validator = strict_validator(SCHEMAS[name])
-    sorts = [validator.is_valid(Generator(SCHEMAS[name], seed, rate).mapping(SCHEMAS[name], 0))
-             for seed in range(20) for rate in (0.0, 0.1)]  # fmt: skip
-    assert True in sorts and False in sorts
+    documents = {rate: [Generator(SCHEMAS[name], seed, rate).mapping(SCHEMAS[name], 0) for seed in range(20)]
+                 for rate in (0.0, 0.1)}  # fmt: skip
+    assert all(validator.is_valid(document) for document in documents[0.0])
+    assert not all(validator.is_valid(document) for document in documents[0.1])
+
+
+def names_of(value):
+    for name, inner in (
+        value.items() if isinstance(value, dict) else enumerate(value) if isinstance(value, list) else ()
+    ):
+        yield name
+        yield from names_of(inner)
+
+
+def test_the_generator_knows_every_key_of_the_language():
+    schema = SCHEMAS["spec-v1"]
+    made = {name for seed in range(100) for name in names_of(Generator(schema, seed, 0.0).mapping(schema, 0))}
+    assert {info.path.split(".")[-1] for info in all_keys(schema)} - made == {"x-*", "*"}

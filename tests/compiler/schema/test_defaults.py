@@ -1,7 +1,7 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
-from loopspec.compiler.schema.defaults import fill_defaults
+from loopspec.compiler.schema.defaults import fill_defaults, fill_selectors
 
 SCHEMA = {
     "type": "object",
@@ -65,6 +65,18 @@ def test_a_default_of_null_is_off_and_no_default_stays_absent():
 
 def test_a_default_kind_selects_its_branch():
     assert fill_defaults({"skips": {}}, SCHEMA)["skips"] == {"kind": "none"}
+
+
+def test_selectors_alone_are_filled_in_at_every_depth_of_a_document_that_may_be_wrong():
+    plain = {"skips": {"scope": 3}, "stages": [{"inner": 5}], "nope": [{}]}
+    assert fill_selectors(plain, SCHEMA) == {
+        "skips": {"scope": 3, "kind": "none"},
+        "stages": [{"inner": 5}],
+        "nope": [{}],
+    }
+    listed = {"type": "array", "items": SCHEMA["$defs"]["skips"]}
+    assert fill_selectors([{}, {"kind": "unet"}, 3], listed) == [{"kind": "none"}, {"kind": "unet"}, 3]
+    assert plain["skips"] == {"scope": 3}
 
 
 def test_results_share_nothing_with_the_schema():

@@ -21,22 +21,35 @@ Plain = dict[str, Any]
 Path = tuple[str | int, ...]
 
 READ_BY_THE_FRONT_END = {"spec_version", "extends", "expect", "x-*"}
-ONE_CHOICE_ONLY = {"graph[].firing", "graph[].firing.kind"}  # a place for later kinds
-
 _INIT = re.compile(r"^.*(init\.matrices|init\.outputs|init)\.")
 
 NORMAL = {"kind": "normal", "std": 0.5, "depth_scale": "positions"}
 ORTHOGONAL = {"kind": "orthogonal", "gain": 0.5, "depth_scale": "positions"}
-ATTENTION = {
+ATTENTION: Plain = {
     "heads": 4,
     "kv_heads": 2,
     "qk_norm": False,
     "q_gain": 1.25,
-    "rope": {"dims": 4, "base": 500.0, "ntk_reference": 8},
+    "rope": {
+        "dims": 4,
+        "base": 500.0,
+        "ntk_reference": 8,
+        "ntk_exponent": "head",
+        "direction": "forward",
+        "dtype": "bfloat16",
+    },
     "xsa": True,
+    "query_rank": 8,
+    "differential": True,
 }
 MLP = {"activation": "leaky_relu_squared", "ratio": 3.0, "hidden": 64, "negative_slope": 0.25}
-RESIDUAL = {"x0_mix": False, "branch_scale": False, "norm_scale": {"index": "explicit", "indices": [3, 4]}}
+RESIDUAL = {
+    "x0_mix": False,
+    "branch_scale": False,
+    "norm_scale": {"index": "explicit", "indices": [3, 4]},
+    "arrangement": {"kind": "bounded", "tau": 0.5, "gate": [1.0, 2.0, 3.0, 4.0]},
+    "token_gate": True,
+}
 MUON = {
     "kind": "muon",
     "lr": 0.5,
@@ -49,8 +62,32 @@ MUON = {
 ADAMW = {"kind": "adamw", "lr": 0.5, "weight_decay": 0.25, "betas": [0.5, 0.75], "eps": 1e-3}
 
 
-def _stage(name: str, path: Any, **more: Any) -> Plain:
-    return {"stage": name, "blocks": "core", "path": path, **more}
+WHERE = {"positions": [0, "2..3"], "loops": [0, "2..3"]}
+PARTS = (
+    *("attention", "attention_scale", "gain", "mlp", "mlp_scale"),
+    *("recurrence_gate", "residual_mix", "token_gate", "value_scale"),
+)
+
+
+def _stage(name: str, path: Any, blocks: str = "core", **more: Any) -> Plain:
+    return {"stage": name, "blocks": blocks, "path": path, **more}
+
+
+def _parallel(kind: str, **more: Any) -> Plain:
+    return {"kind": "parallel", "combine": {"kind": kind, **more}}
+
+
+def _placed(where: Any) -> Plain:
+    """Everything of a stage that asks for positions, at `where`."""
+    return {
+        "position_vector": {"init": NORMAL, "dtype": "bfloat16", "at": where},
+        "place": {"value_embedding": where, "xsa": where},
+        "delta": {"rank": 3, "matrices": ["attention.query", "mlp.up"], "at": where},
+        "value_residual": {"init": 0.5, "at": where},
+        "drop": {"attention": where, "mlp": where},
+        "refire": {"attention": where, "mlp": where},
+        "private": dict.fromkeys(PARTS, where),
+    }
 
 
 FULL: Plain = {
@@ -61,6 +98,7 @@ FULL: Plain = {
     "budget": {"bytes": 5000, "code_bytes": 6},
     "data": {
         "source": {"kind": "shards", "train": "a", "validation": "b"},
+        "order": "shuffled",
         "tokenizer": {"kind": "file", "path": "c", "embed": True},
     },
     "model": {
@@ -90,6 +128,7 @@ FULL: Plain = {
             "dtype": "bfloat16",
         },
         "head": {"softcap": 15.0},
+        "multi_token": {"heads": 2, "weight": 0.5, "init": NORMAL},
     },
     "blocks": {
         "core": {
@@ -103,13 +142,14 @@ FULL: Plain = {
             "overrides": [
                 {
                     "blocks": [1],
-                    "attention": {**ATTENTION, "rope": {"dims": 6, "base": 600.0, "ntk_reference": 9}},
+                    "attention": {**ATTENTION, "rope": {**ATTENTION["rope"], "dims": 6, "base": 600.0}},
                     "mlp": MLP,
                     "residual": RESIDUAL,
                     "value_embedding": True,
                 }
             ],
-        }
+        },
+        "three": {"count": 3, "attention": {"heads": 4, "kv_heads": 2}, "mlp": {"activation": "swiglu", "ratio": 2.0}},
     },
     "graph": [
         _stage(
@@ -118,17 +158,63 @@ FULL: Plain = {
             loops=2,
             loop_vector={"init": ORTHOGONAL, "dtype": "bfloat16"},
             firing={"kind": "sequential"},
-            skips={"kind": "unet", "scope": "path", "init": 0.5},
-            place={"value_embedding": [0], "xsa": [1]},
+            skips={"kind": "unet", "scope": "path", "init": 0.5, "gated": True},
+            between={"kind": "bottleneck", "dim": 3},
+            lanes={"start": 1},
+            auxiliary_loss={"kind": "fixed", "weights": [0.5, 0.25]},
+            backpropagate_loops=1,
+            skip_trace={"inject": 0.5, "decay": 1.5},
+            **_placed(WHERE),
         ),
-        _stage("cycle", {"cycle": 4}),
-        _stage("sequence", {"sequence": 4}),
-        _stage("repeat", {"repeat": [1, 2]}),
-        _stage("ties", {"ties": {"positions": 3, "groups": [[0, 2]]}}),
+        _stage(
+            "cycle",
+            {"cycle": 4},
+            inside="items",
+            firing=_parallel("self_gate", scale=0.5, gate_init=NORMAL),
+            private={part: {**WHERE, "keep_shared": True} for part in PARTS},
+        ),
+        _stage(
+            "sequence",
+            {"sequence": 4},
+            firing=_parallel(
+                "ema_gate", scale=0.5, gate_init=ORTHOGONAL, decay=0.5, update_in_evaluation=True, dtype="bfloat16"
+            ),
+        ),
+        _stage(
+            "repeat",
+            {"repeat": [1, 2]},
+            firing=_parallel("reference_gate", scale=0.5, gate_init=NORMAL, dtype="bfloat16"),
+        ),
+        _stage("ties", {"ties": {"positions": 3, "groups": [[0, 2]]}}, firing=_parallel("mean")),
+        _stage("sandwich", {"sandwich": 2}, "three"),
     ],
-    "modes": {"short": {"items": {"loops": 1}}},
-    "cadence": [{"until": {"steps": 5}, "pattern": ["short"]}, {"pattern": ["full"]}],
-    "activities": {"evaluate": "short"},
+    "modes": {
+        "short": {"items": {"loops": 1}},
+        "other_paths": {
+            "items": {"path": [1, "0..1", "0 x 2"]},
+            "cycle": {"path": {"cycle": 6}},
+            "sequence": {"path": {"sequence": 6}},
+            "repeat": {"path": {"repeat": 2}},
+            "ties": {"path": {"ties": {"positions": 4, "groups": [[0, 1, 3]]}}},
+            "sandwich": {"path": {"sandwich": 3}},
+        },
+        "more": {
+            "items": {"extra": {"times": 2, "positions": [1], "stop_below": 0.5}, "without": ["skips", "delta"]},
+            "cycle": {"extra": {"times": 3, "blocks": [0, "0..1"]}},
+        },
+    },
+    "cadence": [
+        {"until": {"steps": 2}, "pattern": ["short"]},
+        {"until": {"tokens": 192}, "pattern": ["single", "full"]},
+        {"until": {"seconds": 5.5}, "pattern": ["full"]},
+        {
+            "until": {"fraction": 0.5},
+            "sample": {"stage": "items", "loops": [1, 2], "distribution": "poisson", "mean": 1.5},
+        },
+        {"until": {"lr_warmdown": 0.75}, "pattern": ["short"]},
+        {"pattern": ["full"]},
+    ],
+    "activities": {"replay": "single", "distill": "full", "calibrate": "items_1", "evaluate": "short"},
     "quantization": {
         "rules": [
             {
@@ -148,7 +234,18 @@ FULL: Plain = {
         "optimizer": {"matrices": MUON, "embeddings": ADAMW, "scalars": ADAMW, "head": ADAMW},
         "inactive": "decay",
         "grad_clip": 0.5,
-        "average": {"kind": "ema", "decay": 0.5, "debias": False},
+        "assign": [
+            {
+                "match": {"name": "a", "group": "scalars", "ndim": 1, "min_elements": 3, "max_elements": 4},
+                "to": "frozen",
+            }
+        ],
+        "averages": {
+            "ema": {"kind": "ema", "decay": 0.5, "debias": False, "start_step": 3},
+            "swa": {"kind": "swa", "every": 2, "start": {"lr_scale": 0.2, "step": 4, "fraction": 0.5}},
+        },
+        "load": "swa",
+        "quantization_aware": {"start": {"lr_scale": 0.15, "step": 5, "fraction": 0.6}},
         "precision": "bfloat16",
         "cpu_threads": 2,
         "validate_every": 3,
@@ -165,6 +262,14 @@ OTHER_KINDS: Plain = {
         "tokenizer": {"kind": "train", "embed": False},
     },
     "model": {**FULL["model"], "input": [{"kind": "ngram_hash", "order": 2, "buckets": 5, "dim": 6}]},
+    "graph": [
+        _stage("items", None, loops=2, **_placed([0, "2..3"])),
+        _stage("everywhere", [1], between={"kind": "rms_norm"}, auxiliary_loss={"kind": "learned"}, **_placed("all")),
+        _stage("last", [0], firing=_parallel("last")),
+    ],
+    "modes": {"short": {"items": {"loops": 1, "path": None}}},
+    "cadence": [{"sample": {"stage": "items", "loops": [1, 2], "distribution": "uniform"}}],
+    "activities": {},
     "train": {**FULL["train"], "optimizer": {"matrices": ADAMW}},
 }
 
@@ -190,17 +295,28 @@ def _changed(plain: Plain, path: Path) -> Plain:
     holder: Any = copied
     for step in path[:-1]:
         holder = holder[step]
-    old = holder[path[-1]]
-    holder[path[-1]] = (
-        (not old) if isinstance(old, bool) else f"{old}x" if isinstance(old, str) else 1 if old is None else old + 1
-    )
+    holder[path[-1]] = _another(holder[path[-1]])
     return copied
+
+
+def _another(old: Any) -> Any:
+    if isinstance(old, bool):
+        return not old
+    if isinstance(old, str):
+        return [1023] if old == "all" else f"{old}x"  # "all" stands for a list of every position
+    return 1 if old is None else old + 1
 
 
 def _built(plain: Plain) -> Spec | None:
     try:
         return build_spec(plain)
-    except (ValueError, KeyError, TypeError, AssertionError):  # a changed name, kind or null: it was read
+    except (
+        ValueError,
+        KeyError,
+        TypeError,
+        AttributeError,
+        AssertionError,
+    ):  # a changed name, kind or null: it was read
         return None
 
 
@@ -212,8 +328,11 @@ def test_no_key_is_accepted_and_then_ignored(plain: Plain) -> None:
     assert list(find_faults(load_schema(), plain)) == []
     unchanged = _built(plain)
     assert unchanged is not None
-    ignored = {_key_of(path) for path, _ in _leaves(plain) if _built(_changed(plain, path)) == unchanged}
-    assert ignored <= READ_BY_THE_FRONT_END | ONE_CHOICE_ONLY
+    built = {path: _built(_changed(plain, path)) for path, _ in _leaves(plain)}
+    assert {_key_of(path) for path, spec in built.items() if spec == unchanged} <= READ_BY_THE_FRONT_END
+    numbers = {path for path, value in _leaves(plain) if isinstance(value, int | float)}
+    refused = {_key_of(path) for path in numbers if built[path] is None}
+    assert {key for key in refused if ".path." not in key} <= {"blocks.*.count"}  # what must fit the group's count
 
 
 def test_the_documents_state_every_key() -> None:
@@ -222,14 +341,31 @@ def test_the_documents_state_every_key() -> None:
     # one definition serves all places of an init; each of its kinds stands at some of them
     same = {_INIT.sub("init.", path) for path in stated}
     assert {path for path in keys - stated if _INIT.sub("init.", path) not in same} <= READ_BY_THE_FRONT_END
-    assert len(keys) > 150
+    assert len(keys) > 300
+
+
+def _selected(value: object, above: tuple[str, ...] = (), path: Path = ()) -> Iterator[tuple[str, str]]:
+    """Each key with each `kind: unet` (or other key with text) that stands beside it or beside a mapping around it."""
+    if isinstance(value, dict):
+        above = (*above, *(f"{name}: {item}" for name, item in value.items() if isinstance(item, str)))
+    below = value.items() if isinstance(value, dict) else enumerate(value) if isinstance(value, list) else ()
+    for step, item in below:
+        yield from ((_INIT.sub("init.", _key_of((*path, step))), variant) for variant in above if step != 0)
+        yield from _selected(item, above, (*path, step))
+
+
+def test_the_documents_state_every_key_under_each_of_its_kinds() -> None:
+    stated = {pair for plain in DOCUMENTS for pair in _selected(plain)}
+    keys = {(_INIT.sub("init.", info.path), kind) for info in all_keys(load_schema()) for kind in info.variants}
+    assert keys - stated == set()
+    assert len(keys) > 50
 
 
 def test_every_number_has_bounds() -> None:
     for info in all_keys(load_schema()):
         if "number" in info.type and not info.allowed:
             assert info.range.startswith(("from ", "above ", "at least ")), info
-            assert info.range.startswith("from ") or " at most " in info.range or info.unit, info
+            assert info.range.startswith("from ") or " and at most " in info.range or " and below " in info.range, info
 
 
 def test_the_schema_is_draft_2020_12() -> None:

@@ -90,6 +90,13 @@ def test_what_the_schema_says():
     assert not softcap.required
 
 
+def test_a_list_allows_what_its_items_allow():
+    listed = {"description": "D.", "type": "array", "items": {"$ref": "#/$defs/one"}}
+    schema = {"properties": {"without": listed}, "$defs": {"one": {"enum": ["skips", "delta"]}}}
+    info = lookup_key(schema, "without")
+    assert (info.type, info.allowed) == ("a list", ("skips", "delta"))
+
+
 def test_keys_of_variants():
     info = lookup_key(SCHEMA, "graph.0.init.std")
     assert (info.description, info.variants) == ("S.", ("kind: normal", "kind: orthogonal"))

@@ -59,7 +59,15 @@ def test_a_partial_rope_over_none_is_completed() -> None:
     group = _resolved(RELU, None, [{"blocks": [0, 3], "attention": {"rope": {"dims": 4}}}])
     assert group["overrides"][1] == {
         "blocks": [0, 3],
-        "attention": {"rope": {"base": 10000.0, "ntk_reference": None}},
+        "attention": {
+            "rope": {
+                "base": 10000.0,
+                "ntk_reference": None,
+                "ntk_exponent": "dims",
+                "direction": "backward",
+                "dtype": "float32",
+            }
+        },
     }
 
 
@@ -68,7 +76,7 @@ def test_the_defaults_are_those_of_the_schema() -> None:
     assert filled == ROPE
 
 
-ROPES = st.sampled_from([None, {}, {"dims": 4}, {"base": 50.0}])
+ROPES = st.sampled_from([None, {}, {"dims": 4}, {"base": 50.0}, {"direction": "forward", "dtype": "bfloat16"}])
 SLOPES = st.fixed_dictionaries(
     {},
     optional={

@@ -38,11 +38,21 @@ def contents_of(shapes_and_schemes, tokenizer=TOKENIZER, seed=0):
     )
 
 
+def with_states(contents, *shapes):
+    rng = np.random.default_rng(1)
+    names = [f"stages.trunk.state_{i}" for i in range(len(shapes))]
+    float32 = Scheme("float32")
+    states = {
+        name: encode(name, rng.standard_normal(shape), float32) for name, shape in zip(names, shapes, strict=True)
+    }
+    return replace(contents, states=states)
+
+
 def small():
     return contents_of([((), FLOAT16), ((3,), Scheme("float32")), ((4, 8), INT6), ((2, 2, 2), SCHEMES[1])])
 
 
-def assemble(head: bytes, data: bytes, version: int = 1) -> bytes:
+def assemble(head: bytes, data: bytes, version: int = 2) -> bytes:
     body = PREAMBLE.pack(MAGIC, version, len(head), len(data)) + head + data
     return body + hashlib.sha256(body).digest()
 
@@ -55,7 +65,7 @@ def taken_apart(whole: bytes) -> tuple[dict, bytes]:
 
 def with_header(change) -> bytes:
     """A small artifact whose header `change` has edited in place, with lengths and digest made right again."""
-    header, data = taken_apart(build_artifact(small(), Codec())[0])
+    header, data = taken_apart(build_artifact(with_states(small(), (4,)), Codec())[0])
     header = change(header) or header
     return assemble(zstandard.compress(json.dumps(header, sort_keys=True, separators=(",", ":")).encode()), data)
 
@@ -69,15 +79,17 @@ def with_header(change) -> bytes:
     ),
     st.sampled_from([None, b"", TOKENIZER]),
     st.sampled_from([1, 9, 22]),
+    st.lists(st.lists(st.integers(1, 5), max_size=2).map(tuple), max_size=3),
 )
-def test_round_trip(shapes_and_schemes, tokenizer, level):
-    contents = contents_of(shapes_and_schemes, tokenizer)
+def test_round_trip(shapes_and_schemes, tokenizer, level, states):
+    contents = with_states(contents_of(shapes_and_schemes, tokenizer), *states)
     if tokenizer is not None:
         contents = replace(contents, tokenizer_sha256=hashlib.sha256(tokenizer).hexdigest())
     whole, summary = build_artifact(contents, Codec(level=level))
     read = parse_artifact(whole, "x")
     assert read == contents
-    assert list(read.stores) == list(contents.stores)
+    assert list(read.stores) == list(contents.stores) and list(read.states) == list(contents.states)
+    assert list(summary.store_bytes) == [*contents.stores, *contents.states]
     assert summary.bytes == len(whole) == 60 + summary.header_bytes + summary.data_bytes
     assert summary.sha256 == hashlib.sha256(whole).hexdigest()
 
@@ -102,26 +114,29 @@ def test_the_same_contents_give_the_same_bytes_and_the_documented_preamble():
     whole = build_artifact(small(), Codec())[0]
     assert whole == build_artifact(small(), Codec())[0]
     head, data = int.from_bytes(whole[12:20], "little"), int.from_bytes(whole[20:28], "little")
-    assert whole[:12] == bytes.fromhex("894c535045430d0a01000000")
+    assert whole[:12] == bytes.fromhex("894c535045430d0a02000000")
     assert len(whole) == 60 + head + data
     assert whole[-32:] == hashlib.sha256(whole[:-32]).digest()
 
 
 def test_the_data_section_is_laid_out_as_documented():
     """Rebuilds frame contents from FORMAT.md alone."""
-    stores = [((128, 129), INT6), ((2, 3), INT6), ((2,), FLOAT16)]
-    contents = contents_of(stores)
-    _, section = taken_apart(build_artifact(contents, Codec())[0])
+    stores = [((128, 129), INT6), ((2, 3), INT6), ((2,), FLOAT16), ((3,), Scheme("float32"))]
+    contents = with_states(contents_of(stores), (4,), (2, 2))
+    header, section = taken_apart(build_artifact(contents, Codec())[0])
+    assert header["states"] == [["stages.trunk.state_0", [4]], ["stages.trunk.state_1", [2, 2]]]
     frames, offset = [], 0
     while offset < len(section):
         length = int.from_bytes(section[offset : offset + 4], "little")
         frames.append(zstandard.decompress(section[offset + 4 : offset + 4 + length]))
         offset += 4 + length
-    big, tiny, halves = (store.parts for store in contents.stores.values())
+    big, tiny, halves, whole = (store.parts for store in contents.stores.values())
+    floats = whole["values"] + b"".join(state.parts["values"] for state in contents.states.values())
     words = big["steps"] + tiny["steps"] + halves["values"]
     steps = big["steps"] + tiny["steps"]
     pool = bytes(tiny["codes"][3 * row + col] for col in range(3) for row in range(2))
     pool += steps[::2] + steps[1::2] + halves["values"][::2] + halves["values"][1::2]
+    pool += floats[::4] + floats[1::4] + floats[2::4] + floats[3::4]
     assert len(words) == 2 * (128 + 2 + 2)
     assert frames[0] == bytes(big["codes"][129 * row + col] for col in range(129) for row in range(128))
     assert frames[1:] == [pool, TOKENIZER]
@@ -149,8 +164,8 @@ def test_bytes_after_the_end_are_refused():
 
 
 def test_another_format_version_is_refused():
-    with pytest.raises(ArtifactError, match="x: format version 2; this loopspec reads 1"):
-        parse_artifact(assemble(b"", b"", version=2), "x")
+    with pytest.raises(ArtifactError, match="x: format version 3; this loopspec reads 2"):
+        parse_artifact(assemble(b"", b"", version=3), "x")
 
 
 def set_key(*path_and_value):
@@ -190,6 +205,13 @@ LIES = {
     "scheme": (set_key("encodings", 0, "scheme", {"kind": "ternary"}), "encodings.0.: scheme .* is not known"),
     "bits": (set_key("encodings", 2, "scheme", "bits", 9), "encodings.2.: scheme .* is not known"),
     "clip": (set_key("encodings", 2, "scheme", "clip", {"kind": "std", "k": -1}), "scheme .* is not known"),
+    "states missing": (lambda h: {k: v for k, v in h.items() if k != "states"}, "x, header: has no states"),
+    "state unlisted": (set_key("states", []), "data section, frame 0: holds .* where shapes imply"),
+    "state row": (set_key("states", 0, ["a", [1], 0]), "state row 0 that is not .name, shape."),
+    "state row too long": (set_key("states", 0, ["a", [1], 0, 0]), "states.0.: is not a list of at most 3"),
+    "state shape": (set_key("states", 0, 1, [0]), "store stages.trunk.state_0 the shape .0.; sizes are 1 or more"),
+    "state called as a store": (set_key("states", 0, 0, "blocks.core.2.part"), "names .* blocks.core.2.part twice"),
+    "too many states": (set_key("states", [["a", []]] * (2**16 + 1)), "not a list of at most 65536"),
     "tokenizer bytes": (set_key("tokenizer", "bytes", -1), "tokenizer.bytes not a size"),
     "tokenizer absent": (set_key("tokenizer", "bytes", None), "bytes after the last frame"),
     "tokenizer other": (set_key("tokenizer", "sha256", "0" * 64), "x, tokenizer: its SHA-256 is not"),
@@ -288,6 +310,8 @@ def test_the_writer_refuses_what_could_not_be_read_back():
         (replace(good, stores={}), Codec(), "names 0 stores"),
         (replace(good, stores={"other": store}), Codec(), f"key other holds store {name}"),
         (replace(good, stores={name: replace(store, parts={"values": b"1"})}), Codec(), f"store {name}: its parts"),
+        (replace(good, states={name: store}), Codec(), f"names store {name} twice"),
+        (replace(good, states={"s": replace(store, name="s")}), Codec(), "state s as float16; states are float32"),
         (good, Codec(level=23), "quantization.codec.level is 23; zstd takes 1 to 22"),
         (good, Codec(level=0), "quantization.codec.level is 0"),
         (good, Codec(kind="rans"), "quantization.codec.kind is 'rans'"),

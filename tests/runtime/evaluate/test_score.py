@@ -132,3 +132,21 @@ def test_an_empty_batch_is_refused():
 def test_a_stride_beyond_the_window_is_refused_with_the_settings(stride):
     with pytest.raises(ScoreError, match=f"window length 32 and stride {stride}: .* from 1 to the window's 32 tokens"):
         ScoreSettings(32, stride)
+
+
+class SettlingModel(BigramModel):
+    """Reports what extra cycles changed: as many as its counter says, each a tenth of the one before."""
+
+    calls = 0
+
+    def forward(self, tokens, targets=None, mode="full"):
+        self.calls += 1
+        self.changes = [torch.tensor(0.1**cycle) for cycle in range(1, 1 + self.calls)] if mode == "settled" else []
+        return super().forward(tokens, targets, mode)
+
+
+def test_how_a_mode_settles_is_reported_as_means_over_batches():
+    settled = score(SettlingModel(), TOKENS[:65], TABLE, ScoreSettings(32, 32, 1, mode="settled")).settling
+    assert settled.cycles == 1.5  # one cycle in the first of two batches, two in the second
+    assert settled.last_change == pytest.approx((0.1 + 0.01) / 2)
+    assert score(SettlingModel(), TOKENS[:65], TABLE, ScoreSettings(32, 32, 1)).settling is None

@@ -31,7 +31,7 @@ TRAIN = Train(
 
 def make(train: Train = TRAIN, stores: Any = STORES) -> tuple[Plan, nn.Module]:
     planned = tuple(
-        PlannedStore(name, shape, "float32", Init("zero"), group, cast("Any", None), ("full",), 1)
+        PlannedStore(name, shape, "float32", Init("zero"), group, cast("Any", None), ("full",), 1, ("full",))
         for name, shape, group in stores
     )
     module = nn.Module()
@@ -134,5 +134,21 @@ def test_gradient_on_a_store_that_the_mode_does_not_use() -> None:
         optimizers.check_liveness("single")
     optimizers.zero_grad()
     optimizers.check_liveness("single")
-    with pytest.raises(LivenessError, match="store table is used by mode full"):
+    with pytest.raises(LivenessError, match="store table is trained by mode full"):
+        optimizers.check_liveness("full")
+
+
+def test_a_store_that_is_never_trained_is_in_no_optimizer() -> None:
+    plan, module = make(stores=(*STORES, ("bank", (4, 4), "frozen"), ("gate", (4,), "none")))
+    optimizers = GroupedOptimizers(plan, module)
+    assert optimizers.optimizers.keys() == {"embeddings", "matrices", "scalars"}
+    assert list(optimizers.parameters) == ["table", "matrix", "gain", "bank", "gate"]
+    assert list(optimizers.trainable) == ["table", "matrix", "gain"]
+    wants = {name: parameter.requires_grad for name, parameter in module.named_parameters()}
+    assert wants == {"table": True, "matrix": True, "gain": True, "bank": False, "gate": False}
+    for parameter in optimizers.trainable.values():
+        parameter.grad = torch.ones_like(parameter)
+    optimizers.check_liveness("full")
+    module.gate.grad = torch.ones(4)
+    with pytest.raises(LivenessError, match="store gate got a gradient, and its group is none: never trained"):
         optimizers.check_liveness("full")

@@ -58,5 +58,5 @@ def artifact(plan: Plan, tmp_path: Path) -> Path:
     """The packed artifact; its shards stay where they were."""
     data = prepare_data(plan, lambda _: None)
     path = tmp_path / "tiny.loopspec"
-    pack(plan, dict(build_module(plan, 0).named_parameters()), data.tokenizer, provenance(data), path)
+    pack(plan, dict(build_module(plan, 0).named_parameters()), {}, data.tokenizer, provenance(data), path)
     return path

@@ -51,7 +51,7 @@ def test_a_run_that_fails_before_training_leaves_its_folder_free(
 def test_without_a_declared_average_the_last_weights_are_packed(plan: Plan, spec: Path, tmp_path: Path) -> None:
     plain = trained(plan, tmp_path / "plain")
     assert plain.averaged is None and plain.weights is plain.last
-    averaging = load_plan(spec, ["train.average={kind: ema, decay: 0.9}"])
+    averaging = load_plan(spec, ["train.averages={ema: {kind: ema, decay: 0.9}}", "train.load=ema"])
     both = trained(averaging, tmp_path / "averaging")
     assert both.averaged is not None and both.weights is both.averaged
     assert not all(torch.equal(weight, both.last[name]) for name, weight in both.averaged.items())

@@ -43,7 +43,7 @@ def test_every_score_is_taken_inside_the_scoring_autocast(
     for each in (module, opened.module):
         each.register_forward_pre_hook(lambda *_: seen.append(torch.is_autocast_enabled("cpu")))
     validation_loss(plan, module, data, CPU)
-    score_weights(plan, module, dict(module.named_parameters()), data)
+    score_weights(plan, module, {}, data, dict(module.named_parameters()))
     scored = artifact_validation(artifact, opened, data.tokenizer, lambda _: None)
     score_text(opened, scored, score_settings(opened.plan), CPU)
     assert asked == [("bfloat16", CPU), ("bfloat16", CPU), ("float32", CPU)]

@@ -8,12 +8,17 @@ from typing import Any, cast
 
 import numpy as np
 import pytest
+import torch
 
 from loopspec.compiler import load_plan
+from loopspec.compiler.emit.loader import build_module
 from loopspec.runtime.data.batches import ContiguousBatches
 from loopspec.runtime.data.shuffled_batches import ShuffledBatches
 from loopspec.runtime.data.token_stream import TokenStream
-from loopspec.runtime.pipeline.training import _batches
+from loopspec.runtime.pipeline.prepare import prepare_data
+from loopspec.runtime.pipeline.training import _batches, checkpoint_weights, load_checkpoint, train
+from loopspec.runtime.train.errors import CheckpointError
+from loopspec.runtime.train.run_folder import RunFolder
 
 SPEC = Path(__file__).parents[3] / "specs" / "quickstart.yaml"
 
@@ -29,3 +34,33 @@ def test_order_of_the_spec(order: str, kind: type) -> None:
     np.testing.assert_array_equal(inputs[:, 1:], targets[:, :-1])
     assert batches.state().get("seed", 7) == 7
     assert np.array_equal(np.diff(inputs[:, 0]), [256] * 3) == (kind is ContiguousBatches)
+
+
+SWA = ["train.averages={swa: {kind: swa, start: {step: 2}}}", "train.load=swa", "train.stop.steps=4"]
+FROZEN = ["train.assign=[{match: {name: 'blocks.core.0.attention.*'}, to: frozen}, {to: declared}]"]
+AWARE = ["train.quantization_aware={start: {fraction: 0.5}}"]
+
+
+def test_a_run_with_snapshots_frozen_stores_and_rounded_steps(spec: Path, tmp_path: Path) -> None:
+    plan = load_plan(spec, [*SWA, *AWARE, *FROZEN, "blocks.core.init.outputs={kind: orthogonal}"])
+    data = prepare_data(plan, lambda _: None)
+    with RunFolder(tmp_path / "run", resume=False, event=lambda _: None) as folder:
+        trained = train(plan, data, folder, torch.device("cpu"), resume=False)
+        loaded = checkpoint_weights(plan, load_checkpoint(plan, folder.path))
+    assert trained.averaged is not None and trained.result.quantization_aware_steps == 2
+    start = dict(build_module(plan, plan.spec.train.seed).named_parameters())
+    for name, weight in trained.weights.items():
+        assert torch.equal(weight, loaded[name]), name
+        kept = ".attention." in name
+        assert torch.equal(weight, start[name]) is kept, name
+        assert kept or not torch.equal(weight, trained.last[name]), name
+
+
+def test_a_checkpoint_before_the_first_snapshot_cannot_be_packed(spec: Path, tmp_path: Path) -> None:
+    plan = load_plan(spec, [*SWA, "train.checkpoint_every=2", "train.keep_checkpoints=3"])
+    data = prepare_data(plan, lambda _: None)
+    with RunFolder(tmp_path / "run", resume=False, event=lambda _: None) as folder:
+        train(plan, data, folder, torch.device("cpu"), resume=False)
+    (folder.checkpoints / "latest").write_text("step-000000002.ckpt\n")
+    with pytest.raises(CheckpointError, match=r"after step 2 the average swa, which train.load names, has taken in no"):
+        checkpoint_weights(plan, load_checkpoint(plan, folder.path))

@@ -20,12 +20,15 @@ ONE = Checkpoint(
     spec_hash="abc",
     model={"w": torch.arange(6.0).reshape(2, 3)},
     optimizers={"matrices": {"state": {0: {"momentum_buffer": torch.ones(2)}}, "param_groups": [{"lr": 0.1}]}},
+    states={},
     average=None,
     random=random_state(),
     batches={"shard": "a.bin", "position": 7},
+    phase=1,
     seconds=1.5,
     tokens=96,
     mode_counts={"full": 1},
+    quantization_aware_steps=0,
     train_loss=2.5,
 )
 ENCODED = encode(ONE)
@@ -149,7 +152,7 @@ def test_messages_name_file_and_mend(tmp_path: Path) -> None:
     last.write_bytes(b"PK\x03\x04 someone else's file")
     assert message(folder, last) == f"{last} is no loopspec checkpoint; {mend}"
     last.write_bytes(MAGIC[:-3] + b"999" + bytes(64))
-    assert "has checkpoint format 999, this version reads 001" in message(folder, last)
+    assert "has checkpoint format 999, this version reads 003" in message(folder, last)
     last.unlink()
     with pytest.raises(CheckpointError, match=rf"names '{last.name}', which is not there.*: {path.name}"):
         folder.latest(pytest.fail)

@@ -51,7 +51,8 @@ def test_a_run_learns_and_records_every_step(tmp_path: Path) -> None:
     assert result.mode_counts == {"full": 4 + 7, "single": 4 + 15}
     records = read_records(tmp_path / "metrics.jsonl")
     assert [record["step"] for record in records] == list(range(1, 31))
-    assert records[0].keys() == {"kind", "step", "mode", "loss", "lr_scale", "grad_norm", "tokens", "seconds"}
+    figures = {"mode", "quantization_aware", "loss", "lr_scale", "grad_norm", "tokens", "seconds"}
+    assert records[0].keys() == {"kind", "step"} | figures
     assert records[-1]["tokens"] == 30 * make_train().batch_tokens
     assert records[-1]["loss"] == result.train_loss
     assert not same(last, average)
@@ -243,7 +244,7 @@ class Detached(TinyModule):
 
 
 def test_detached_store_is_an_error(tmp_path: Path) -> None:
-    with pytest.raises(LivenessError, match="store gain is used by mode full but no gradient reached it"):
+    with pytest.raises(LivenessError, match="store gain is trained by mode full but no gradient reached it"):
         run(tmp_path, make_train(5), module=Detached())
 
 
@@ -255,7 +256,7 @@ def test_inactive_skip_and_decay(tmp_path: Path) -> None:
         )
         trainer, module, folder = make_trainer(tmp_path / inactive, train)
         with folder:
-            trainer._stepper.run(1)  # mode single
+            trainer._stepper.run(1, "single")
         expected = start if inactive == "skip" else start * (1 - 0.02 * 0.1)
         torch.testing.assert_close(module.looped.detach(), expected, rtol=0, atol=0)
         assert module.looped not in trainer._stepper.optimizers.optimizers["matrices"].state
@@ -274,7 +275,7 @@ def test_accumulation_is_the_mean(tmp_path: Path) -> None:
     split, _, folder = make_trainer(tmp_path / "a", make_train())
     joined, _, other = make_trainer(tmp_path / "b", make_train(accumulation=1), batches=Joined())
     with folder, other:
-        one, two = split._stepper.run(0), joined._stepper.run(0)
+        one, two = split._stepper.run(0, "full"), joined._stepper.run(0, "full")
     assert one.tokens == two.tokens == make_train().batch_tokens
     torch.testing.assert_close(one.loss, two.loss)
     torch.testing.assert_close(one.grad_norm, two.grad_norm)
@@ -292,9 +293,9 @@ def test_average_matches_the_weights_after_each_step(tmp_path: Path) -> None:
     trainer, module, folder = make_trainer(tmp_path, make_train(6))
     expected = ExponentialAverage(dict(module.named_parameters()), 0.9, debias=True)
     with folder:
-        for _ in range(6):
+        for step in range(1, 7):
             trainer._advance()
-            expected.update(dict(module.named_parameters()))
+            expected.update(dict(module.named_parameters()), step)
         assert same(trainer.weights(), expected.weights())
 
 

@@ -15,8 +15,9 @@ import torch
 from torch import Tensor, nn
 
 from loopspec.compiler.plan import Plan, PlannedStore
-from loopspec.compiler.spec import Phase
 from loopspec.compiler.spec.architecture import Init
+from loopspec.compiler.spec.cadence import Phase, Until
+from loopspec.compiler.spec.quantization import Clip, Scheme
 from loopspec.compiler.spec.train import Average, GroupOptimizer, MomentumWarmup, Schedule, Stop, Train
 from loopspec.runtime.train.loop import RunResult, Trainer, TrainingJob, Validate
 from loopspec.runtime.train.progress import Progress
@@ -34,14 +35,20 @@ MUON = GroupOptimizer(
     nesterov=True,
     newton_schulz_steps=5,
 )
+ALWAYS = ("full", "single", "core_1")  # core_1: of a sampling phase; all but full are the same here
+FLOAT16 = Scheme("float16")
+SCHEMES = {"matrices": Scheme("integer", 4, Clip("std", 2.5))}
 STORES = (  # name, shape, group, modes
-    ("tokens", (VOCABULARY, DIM), "embeddings", ("full", "single")),
-    ("first", (4 * DIM, DIM), "matrices", ("full", "single")),
-    ("second", (DIM, 4 * DIM), "matrices", ("full", "single")),
+    ("tokens", (VOCABULARY, DIM), "embeddings", ALWAYS),
+    ("first", (4 * DIM, DIM), "matrices", ALWAYS),
+    ("second", (DIM, 4 * DIM), "matrices", ALWAYS),
     ("looped", (DIM, DIM), "matrices", ("full",)),
     ("gain", (DIM,), "scalars", ("full",)),
-    ("head", (VOCABULARY, DIM), "head", ("full", "single")),
+    ("head", (VOCABULARY, DIM), "head", ALWAYS),
 )
+
+
+CADENCE = (Phase(("full", "single"), Until("steps", 8)), Phase(("single", "full", "single")))
 
 
 def make_train(steps: int = 30, **changes: Any) -> Train:
@@ -54,19 +61,19 @@ def make_train(steps: int = 30, **changes: Any) -> Train:
         schedule=Schedule(warmup_steps=3, warmdown_steps=10, floor=0.1),
         optimizer={"matrices": MUON, "embeddings": ADAMW, "scalars": ADAMW, "head": ADAMW},
         grad_clip=0.5,
-        average=Average("ema", 0.9),
+        averages={"ema": Average("ema", 0.9, debias=True, start_step=0)},
+        load="ema",
         cpu_threads=1,
         checkpoint_every=5,
     )
     return replace(train, **changes)
 
 
-def make_plan(train: Train, stores: Any = STORES) -> Plan:
+def make_plan(train: Train, stores: Any = STORES, cadence: tuple[Phase, ...] = CADENCE) -> Plan:
     planned = tuple(
-        PlannedStore(name, shape, "float32", Init("zero"), group, cast("Any", None), modes, 1)
+        PlannedStore(name, shape, "float32", Init("zero"), group, SCHEMES.get(group, FLOAT16), modes, 1, modes)
         for name, shape, group, modes in stores
     )
-    cadence = (Phase(("full", "single"), until=8), Phase(("single", "full", "single")))
     plain = {"steps": train.stop.steps, "seed": train.seed}
     return cast(
         "Plan", SimpleNamespace(stores=planned, spec=SimpleNamespace(train=train, cadence=cadence, plain=plain))
@@ -130,11 +137,14 @@ def make_trainer(
     module: nn.Module | None = None,
     batches: CountingBatches | None = None,
     validate: Validate | None = None,
+    cadence: tuple[Phase, ...] = CADENCE,
+    stores: Any = STORES,
 ) -> tuple[Trainer, nn.Module, RunFolder]:
     folder = RunFolder(path, resume=resume, event=print)
     module = TinyModule() if module is None else module
     batches = CountingBatches() if batches is None else batches
-    job = TrainingJob(make_plan(train), module, batches, folder, CPU, validate, Progress(every_seconds=1e9))
+    plan = make_plan(train, stores, cadence)
+    job = TrainingJob(plan, module, batches, folder, CPU, validate, Progress(every_seconds=1e9))
     return Trainer(job, resume=resume), module, folder
 
 
