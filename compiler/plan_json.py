@@ -5,7 +5,8 @@ from __future__ import annotations
 from dataclasses import asdict
 from typing import Any
 
-from .plan import Plan, SizeEstimate
+from .graphs import compiled_graphs
+from .plan import Plan, PlannedStore, Position, SizeEstimate
 from .spec.cadence import Sample
 from .spec.phase_steps import PhaseSteps, phase_steps, steps_by_mode
 
@@ -25,40 +26,45 @@ def plan_json(plan: Plan) -> dict[str, Any]:
         "parameters": plan.parameters,
         "training_only_parameters": plan.training_only_parameters,
         "effective_parameters": plan.effective_parameters,
-        "stores": [
-            {
-                "name": store.name,
-                "shape": list(store.shape),
-                "elements": store.elements,
-                "dtype": store.dtype,
-                "group": store.group,
-                "scheme": str(store.scheme) if store.exported else None,
-                "modes": list(store.modes),
-                "uses": store.sites,
-            }
-            for store in plan.stores
-        ],
+        "stores": [_store(store) for store in plan.stores],
         "states": [
             {"name": state.name, "shape": list(state.shape), "dtype": state.dtype, "exported": state.exported}
             for state in plan.states
         ],
         "modes": {name: list(mode.positions) for name, mode in plan.modes.items()},
+        "depths": {name: mode.depth for name, mode in plan.modes.items()},
         "costs": {name: asdict(mode.cost) for name, mode in plan.modes.items()},
-        "sites": [
-            {
-                "index": position.index,
-                "stage": position.stage,
-                "loop": position.loop,
-                "block": position.block,
-                "occurrence": position.occurrence,
-                "features": list(position.features),
-            }
-            for position in plan.positions
-        ],
+        "graphs": [asdict(graph) | {"shape": list(graph.shape)} for graph in compiled_graphs(plan)],
+        "sites": [_position(position) for position in plan.positions],
         "cadence": [_phase(planned) for planned in phase_steps(plan.spec.cadence, plan.spec.train)],
         "steps_by_mode": steps_by_mode(plan.spec),
         "activities": dict(plan.spec.activities),
         "budget": budget_json(plan.size),
+    }
+
+
+def _store(store: PlannedStore) -> dict[str, Any]:
+    return {
+        "name": store.name,
+        "shape": list(store.shape),
+        "elements": store.elements,
+        "dtype": store.dtype,
+        "group": store.group,
+        "scheme": str(store.scheme) if store.exported else None,
+        "modes": list(store.modes),
+        "gradient_modes": list(store.gradient_modes),
+        "uses": store.sites,
+    }
+
+
+def _position(position: Position) -> dict[str, Any]:
+    return {
+        "index": position.index,
+        "stage": position.stage,
+        "loop": position.loop,
+        "block": position.block,
+        "occurrence": position.occurrence,
+        "features": list(position.features),
     }
 
 

@@ -40,7 +40,8 @@ class GraphBuilder:
 
         Returns its first output; an operation with several has the others at `Port(site.id, name)`.
         """
-        graph = self.graph.nx
+        graph, built = self.graph.nx, self.graph.built.setdefault(self.mode, {})
+        built.setdefault(site.id, len(built))
         if site.id in graph:
             assert graph.nodes[site.id]["node"] == site, f"{site.id} differs between modes"
             graph.nodes[site.id]["modes"] |= {self.mode}

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
 from ..spec.architecture import Architecture, Block
@@ -121,7 +121,7 @@ class Table:
             assert extra is not None
             yield Event("cycle", stage, path, entry, cycle)
             for place, item in enumerate(extra.positions or extra.blocks or ()):
-                like = self._repeated(stage, item) if extra.positions is not None else None
+                like = self._repeated(stage, entry, item) if extra.positions is not None else None
                 kind = "block" if like is None else "position"
                 identity = (stage.name, "extra", entry, cycle, place, kind, item)
                 block = item if like is None else like.block
@@ -130,12 +130,14 @@ class Table:
                 )
             yield Event("end_cycle", stage, path, entry, cycle)
 
-    def _repeated(self, stage: Stage, step: int) -> Execution:
-        """The last execution in mode full at that position of the path."""
-        runs = (
+    def _repeated(self, stage: Stage, entry: int, step: int) -> Execution:
+        """This entry's last execution in mode full at that position; in an entry that full has not, without its own."""
+        runs = [
             run for run in self.known.values() if run.stage is stage and run.step == step and run.number is not None
-        )
-        return max(runs, key=lambda run: run.index)
+        ]
+        here = [run for run in runs if run.entry == entry]
+        last = max(here or runs, key=lambda run: run.index)
+        return last if here else replace(last, number=None)
 
     def _extra_run(
         self, identity: Identity, stage: Stage, entry: int, block: int, cycle: int, like: Execution | None

@@ -21,6 +21,7 @@ class Frame:
         first_values: values of the stage's first position, which a value residual reads.
         lanes: streams of attention and of the MLP, where they are apart.
         before: the stream before the current extra cycle.
+        detached: executions before the loop from which gradients flow; later ones read their values without gradient.
     """
 
     stage: Stage
@@ -33,6 +34,7 @@ class Frame:
     first_values: Port | None = None
     lanes: tuple[Port, Port] | None = None
     before: Port | None = None
+    detached: frozenset[int] = frozenset()
 
     def has(self, feature: str) -> bool:
         """Whether the mode leaves a feature of the stage on."""

@@ -104,10 +104,12 @@ class Graph:
         reads, writes: state -> site and site -> state, with `slot`.
 
     `sublayers` gives, by path, the source that constructs the sublayer whose parameters the stores below it are.
+    `built` numbers the sites of each mode in the order in which they were added to it.
     """
 
     nx: nx.MultiDiGraph[str] = field(default_factory=nx.MultiDiGraph)
     sublayers: dict[str, str] = field(default_factory=dict)
+    built: dict[str, dict[str, int]] = field(default_factory=dict)
 
     def nodes(self, kind: type) -> Iterator[Any]:
         """All nodes of one class, in the order in which they were declared."""
@@ -162,7 +164,9 @@ class Graph:
         return tuple(dict.fromkeys(target for _, target, data in edges if mode is None or mode in data["modes"]))
 
     def mode_sites(self, mode: str) -> tuple[str, ...]:
-        """Sites of a mode in execution order: topological, ties in declared order.
+        """Sites of a mode in execution order: topological, ties in the order of `built`.
+
+        Another mode may have declared some of them earlier, and a cycle must not run before the stop ahead of it.
 
         Raises networkx.NetworkXUnfeasible where the mode has a cycle (the verifier reports it).
         """
@@ -174,7 +178,7 @@ class Graph:
             if data["kind"] == "flow" and mode in data["modes"]
         )
         flow.add_edges_from(self._reads_before_writes(mode))
-        order = {site.id: index for index, site in enumerate(self.nodes(Site))}
+        order = self.built.get(mode, {})
         return tuple(nx.lexicographical_topological_sort(flow, key=order.__getitem__))
 
     def _reads_before_writes(self, mode: str) -> Iterator[tuple[str, str]]:

@@ -18,11 +18,11 @@ def attention_source(architecture: Architecture, block: Block, gain: bool) -> st
     """The attention of a block; `gain` tells whether it holds one of its own."""
     attention, eps = block.attention, architecture.model.norm_eps
     arguments = f"{architecture.model.dim}, {attention.heads}, {attention.kv_heads}"
-    arguments += "" if attention.qk_norm else ", qk_norm=False"
     arguments += "" if gain else ", gain=False"
     arguments += "" if attention.query_rank is None else f", query_rank={attention.query_rank}"
     arguments += ", differential=True" if attention.differential else ""
-    arguments += "" if eps == FLOAT32_EPS else f", eps={eps!r}"
+    qk_norm_eps = eps if attention.qk_norm else None
+    arguments += "" if qk_norm_eps == FLOAT32_EPS else f", qk_norm_eps={qk_norm_eps!r}"
     return f"Attention({arguments}{dtype_argument(block.dtype)})"
 
 

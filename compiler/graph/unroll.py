@@ -60,8 +60,8 @@ class ModeUnroller:
         frame = self.frames[-1]
         if event.run is not None:
             source = self.pairs.get(event.run.index)
-            if source in frame.outputs and frame.has("skips"):
-                stream = self._skip(stream, frame.outputs[source], event, frame)
+            if source is not None and source in frame.outputs and frame.has("skips"):
+                stream = self._skip(stream, source, event, frame)
             stream = blocks.block(stream, event.run, frame)
             frame.outputs[event.run.index] = stream
             return stream
@@ -116,6 +116,7 @@ class ModeUnroller:
         if keep is not None and loop > 0 and loop == frame.path.loops - keep:
             site = make_site(f"{frame.prefix}/loop.{loop}/detach", "detach", origin=("graph", frame.number))
             stream = self.builder.site(site, {"x": stream})
+            frame.detached = frozenset(frame.outputs)
         if stage.loop_vector is not None and frame.has("loop_vector"):
             vector: YamlPath = ("graph", frame.number, "loop_vector")
             site = make_site(f"{frame.prefix}/loop.{loop}/vector", "add_vector", origin=vector)
@@ -176,12 +177,16 @@ class ModeUnroller:
             self.builder.writes(stream, f"{module}.delta", "trace")
         return stream
 
-    def _skip(self, stream: Port, skip: Port, event: Event, frame: Frame) -> Port:
+    def _skip(self, stream: Port, source: int, event: Event, frame: Frame) -> Port:
         run, skips = event.run, frame.stage.skips
         assert run is not None and skips is not None
         operation = "gated_skip" if skips.gated else "add_skip"
         origin: YamlPath = ("graph", frame.number, "skips")
         site = make_site(f"{run.site_prefix}/skip", operation, position=run.index, origin=origin)
+        skip = frame.outputs[source]
+        if source in frame.detached:
+            cut = make_site(f"{run.site_prefix}/skip_detach", "detach", position=run.index, origin=origin)
+            skip = self.builder.site(cut, {"x": skip})
         key = skip_key(run)
         slots = {"weight": f"stages.{frame.stage.name}.skip_weight.{key}"}
         if skips.gated:

@@ -137,9 +137,13 @@ class BlockUnroller:
         if not active or frame.first_values is None or not frame.has("value_residual"):
             return values
         origin: YamlPath = ("graph", frame.number, "value_residual")
-        operation, inputs = "scale_values", {"values": frame.first_values}
+        first = frame.first_values
+        if frame.detached:
+            site = make_site(f"{run.site_prefix}/first_values_detach", "detach", position=run.index, origin=origin)
+            first = self.builder.site(site, {"x": first})
+        operation, inputs = "scale_values", {"values": first}
         if values is not None:
-            operation, inputs = "add_values", {"values": values, "first": frame.first_values}
+            operation, inputs = "add_values", {"values": values, "first": first}
         site = make_site(f"{run.site_prefix}/value_residual", operation, position=run.index, origin=origin)
         return self.builder.site(site, inputs, {"scale": f"stages.{run.stage.name}.value_residual.{run.number}"})
 

@@ -23,23 +23,22 @@ class Attention(nn.Module):
     or query_up (2d, r), gain (2H,), and a slot mix (H, d).
     """
 
-    def __init__(  # noqa: PLR0913  (one argument for each choice that a spec makes)
+    def __init__(
         self,
         dim: int,
         heads: int,
         kv_heads: int,
         *,
-        qk_norm: bool = True,
+        qk_norm_eps: float | None = FLOAT32_EPS,
         gain: bool = True,
         query_rank: int | None = None,
         differential: bool = False,
-        eps: float = FLOAT32_EPS,
         dtype: torch.dtype = torch.float32,
     ) -> None:
         super().__init__()
         width = kv_heads * (dim // heads)
         copies = 2 if differential else 1
-        self.query_heads, self.kv_heads, self.qk_norm, self.eps = copies * heads, kv_heads, qk_norm, eps
+        self.query_heads, self.kv_heads, self.qk_norm_eps = copies * heads, kv_heads, qk_norm_eps
         if query_rank is None:
             self.query: nn.Parameter | None = empty(copies * dim, dim, dtype=dtype)
         else:
@@ -94,8 +93,8 @@ class Attention(nn.Module):
 
     def _positioned(self, q: Tensor, k: Tensor, rotary: Rotary | None, gain: Tensor | None) -> tuple[Tensor, Tensor]:
         """q (B, T, H, h) and k (B, T, Hk, h) normed, then rotated, and q times its head's gain (H,)."""
-        if self.qk_norm:
-            q, k = rms_norm(q, eps=self.eps), rms_norm(k, eps=self.eps)
+        if self.qk_norm_eps is not None:
+            q, k = rms_norm(q, eps=self.qk_norm_eps), rms_norm(k, eps=self.qk_norm_eps)
         if rotary is not None:
             q, k = apply_rotary(q, rotary), apply_rotary(k, rotary)
         return (q if gain is None else q * gain[:, None].to(q.dtype)), k

@@ -18,6 +18,7 @@ def check_liveness(findings: Findings, draft: Draft) -> None:
     reported: set[YamlPath] = set()
     detached: dict[YamlPath, list[str]] = {}
     replaced = _replaced_parts(draft)
+    learning = {_block_name(name) for name, use in draft.uses.items() if set(use.modes) & trained}
     for store in draft.graph.stores:
         use = draft.uses[store.name]
         if store.name in replaced:
@@ -34,7 +35,8 @@ def check_liveness(findings: Findings, draft: Draft) -> None:
         if place in reported:
             continue
         reported.add(place)
-        _report(findings, place, store.name, use.modes, trained)
+        whole = store.name.startswith("blocks.") and _block_name(store.name) not in learning
+        _report(findings, place, _block_name(store.name) if whole else store.name, use.modes, trained)
     _report_replaced(findings, draft, replaced)
     for origin, names in detached.items():
         findings.error(
@@ -89,8 +91,7 @@ def _block_name(store: str) -> str:
     return ".".join(store.split(".")[:3])
 
 
-def _report(findings: Findings, place: YamlPath, name: str, modes: tuple[str, ...], trained: set[str]) -> None:
-    owner = _block_name(name) if name.startswith("blocks.") else name
+def _report(findings: Findings, place: YamlPath, owner: str, modes: tuple[str, ...], trained: set[str]) -> None:
     if not modes:
         findings.error("LS504", place, f"{owner} is stored and never runs", "let a stage's path run it, or store less")
         return

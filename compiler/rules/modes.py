@@ -263,7 +263,7 @@ def _resolved(findings: Findings, changes: Plain, views: dict[str, StageView]) -
             kind = "positions" if "positions" in extra else "blocks"
             runs = (extra["times"], kind, expand_numbers(extra[kind]), extra.get("stop_below"))
         resolved[name] = (loops, steps, runs, frozenset(plain.get("without", ()))) if loops else (0,)
-    return resolved
+    return {name: how if _runs(views[name], views, resolved) else (0,) for name, how in resolved.items()}
 
 
 def _automatic(findings: Findings, views: dict[str, StageView]) -> list[tuple[str, Resolved]]:

@@ -24,7 +24,7 @@ def test_json_has_the_documented_keys_and_the_plans_figures() -> None:
     assert json.loads(json.dumps(found)) == found
     assert list(found) == [
         *("spec", "parameters", "training_only_parameters", "effective_parameters", "stores", "states"),
-        *("modes", "costs", "sites", "cadence", "steps_by_mode", "activities", "budget"),
+        *("modes", "depths", "costs", "graphs", "sites", "cadence", "steps_by_mode", "activities", "budget"),
     ]
     assert found["effective_parameters"] == plan.effective_parameters
     assert found["spec"] == "looped" and found["parameters"] == plan.parameters
@@ -48,6 +48,12 @@ def test_json_has_the_documented_keys_and_the_plans_figures() -> None:
     ]
     assert found["steps_by_mode"] == {"full": 6, "single": 2, "two": 2}
     assert set(found["costs"]) == set(found["modes"])
+    assert found["depths"] == {"full": 10, "single": 4, "two": 7}
+    assert [(graph["mode"], graph["entry"]) for graph in found["graphs"]] == [
+        *((mode, "training") for mode in ("full", "single", "two")),
+        ("full", "logits"),
+    ]
+    assert all(entry["gradient_modes"] == entry["modes"] for entry in found["stores"])
     assert set(found["budget"]) == {"limit_bytes", "predicted_bytes", "low_bytes", "high_bytes", "code_bytes"}
     assert found["budget"]["predicted_bytes"] == plan.size.predicted_bytes
 

@@ -24,6 +24,7 @@ class Ends:
     softcap: float | None = 30.0
     eps: float = FLOAT_EPS
     further_heads: int = 0
+    smoothing: float = 0.0
 
 
 def start(w: Stores, ids: Tensor, ends: Ends) -> Tensor:
@@ -78,6 +79,9 @@ def finish(w: Stores, x: Tensor, targets: Tensor, ends: Ends, *, training: bool)
     x = rms(x, ends.eps)
     logits = logits_of(w, x, "token_embedding.weight" if ends.tied else "head.weight", ends)
     loss = F.cross_entropy(logits.flatten(0, 1), targets.flatten())
+    if training:  # the reference smooths its validation loss too, which no score of ours does
+        evenly = -torch.log_softmax(logits, -1).mean()
+        loss = (1 - ends.smoothing) * loss + ends.smoothing * evenly
     if training and ends.further_heads:
         further = []
         for k in range(ends.further_heads):

@@ -13,7 +13,7 @@ from support.reference_systems import Bank, Crawler, Frugendorff, System, Tied
 
 def some(r: Random, count: int) -> tuple[int, ...]:
     """A subset of range(count), often empty or all."""
-    chance = r.choice([0.0, 0.4, 0.7, 1.0])
+    chance = r.choice([0.0, 0.4, 0.7, 0.7, 1.0])
     return tuple(index for index in range(count) if r.random() < chance)
 
 
@@ -110,14 +110,14 @@ def bank(r: Random) -> Bank:
 
 
 def tied(r: Random) -> Tied:
-    shape, layers = core_shape(r, slope=r.choice([0.5, 0.5, 0.1, -0.3])), r.randint(1, 8)
-    values = some(r, layers)
+    shape, layers = core_shape(r, slope=r.choice([0.5, 0.5, 0.1, -0.3])), r.choice([1, 4, 5, 6, 7, 8])
+    values, ties = some(r, layers), some(r, layers - 1) if r.random() < 0.7 else some(r, layers)
     ends = core_ends(r, shape, 2, values=bool(values))
     return Tied(
         ends=Ends(**{name: getattr(ends, name) for name in Ends.__slots__} | {"further_heads": r.choice([0, 0, 1, 3])}),
         shape=shape,
         layers=layers,
-        tied=some(r, layers),
+        tied=ties,
         xsa_last=r.randint(0, layers + 1),
         values=values,
         norm_scaled=r.random() < 0.7,
@@ -126,7 +126,7 @@ def tied(r: Random) -> Tied:
     )
 
 
-def cycle_ends(r: Random, shape: Shape, *, ngram: bool = False) -> Ends:
+def cycle_ends(r: Random, shape: Shape, *, ngram: bool = False, smoothing: float = 0.0) -> Ends:
     return Ends(
         vocab=r.choice([2, 11, 40]),
         dim=shape.dim,
@@ -136,6 +136,7 @@ def cycle_ends(r: Random, shape: Shape, *, ngram: bool = False) -> Ends:
         tied=r.random() < 0.7,
         softcap=30.0,
         eps=shape.eps,
+        smoothing=smoothing,
     )
 
 
@@ -157,7 +158,7 @@ def shared(r: Random) -> Cycle:
     shape, layers = cycle_shape(r), r.randint(1, 9)
     unique = r.randint(1, layers)
     return Cycle(
-        ends=cycle_ends(r, shape),
+        ends=cycle_ends(r, shape, smoothing=r.choice([0.0, 0.1])),
         shape=shape,
         layers=layers,
         unique=unique,
@@ -167,7 +168,8 @@ def shared(r: Random) -> Cycle:
 
 
 def experiment(r: Random) -> Cycle:
-    rank, reference = r.choice([None, 1, 5]), r.choice([1, 5, 1024])
+    # under the query's norm rank 1 would leave a sign, which float32 may get wrong
+    rank, reference = r.choice([None, 3, 5]), r.choice([1, 5, 1024])
     shape = cycle_shape(r, query_rank=rank, ntk_reference=reference, ntk_of_head=True)
     layers = r.randint(1, 9)
     return Cycle(

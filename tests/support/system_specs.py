@@ -28,7 +28,8 @@ def document(system: System) -> Plain:
         assert isinstance(system, Cycle)
         parts = _cycle(system)
     expect = [*parts.pop("expect", []), *(["LS503"] if skips_nothing(system) else [])]
-    train = {"sequence_length": LENGTH, "batch_tokens": LENGTH, "stop": {"steps": 10}}
+    train: Plain = {"sequence_length": LENGTH, "batch_tokens": LENGTH, "stop": {"steps": 10}}
+    train |= {"label_smoothing": system.ends.smoothing}
     return {
         "spec_version": 1,
         "name": "reference",

@@ -12,6 +12,7 @@ from ..help import describe
 from ..run_arguments import add_device
 
 if TYPE_CHECKING:
+    from ...evaluate.score import Score
     from ...data.tokenizer import Tokenizer
     from ...pipeline.console import Console
     from ...pipeline.scoring import OpenedArtifact, ScoredText
@@ -57,40 +58,46 @@ def execute(arguments: argparse.Namespace) -> int:
     console = Console()
     with reported():
         opened = open_artifact(arguments.artifact)
-        settings = score_settings(
-            opened.plan, arguments.stride, arguments.mode
-        )  # before the data: a bad stride shows at once
+        # before the data: a bad stride or mode shows at once
+        settings = score_settings(opened.plan, arguments.stride, arguments.mode)
         train = opened.plan.spec.train
         device = choose_device(arguments.device, train.precision, train.cpu_threads, console.note)
         text = _text(arguments, opened, console)
         result = score_text(opened, text, settings, device, console.counter("windows"))
-    record = {
-        "artifact": str(arguments.artifact),
-        "artifact_bytes": arguments.artifact.stat().st_size,
-        "text": text.description,
-        "mode": settings.mode,
+    if arguments.format == "json":
+        print(json.dumps(_record(arguments.artifact, text.description, settings.mode, result), indent=2))
+    else:
+        print(_report(text.description, settings.mode, result))
+    return CLEAN
+
+
+def _record(artifact: Path, text: str, mode: str, result: Score) -> dict[str, object]:
+    settling = result.settling
+    return {
+        "artifact": str(artifact),
+        "artifact_bytes": artifact.stat().st_size,
+        "text": text,
+        "mode": mode,
         "bits_per_byte": result.bits_per_byte,
         "loss": result.loss,
         "tokens": result.tokens,
         "bytes": result.bytes,
         "seconds": result.seconds,
+        **({} if settling is None else {"extra_cycles": settling.cycles, "last_change": settling.last_change}),
     }
+
+
+def _report(text: str, mode: str, result: Score) -> str:
+    lines = [
+        f"{result.bits_per_byte:.4f} bits per byte of {text}",
+        f"{result.bytes:,} bytes in {result.tokens:,} tokens, {result.loss:.4f} nats a token, "
+        f"{result.seconds:.1f} s, mode {mode}",
+    ]
     settling = result.settling
     if settling is not None:
-        record |= {"extra_cycles": settling.cycles, "last_change": settling.last_change}
-    if arguments.format == "json":
-        print(json.dumps(record, indent=2))
-    else:
-        print(f"{result.bits_per_byte:.4f} bits per byte of {text.description}")
-        print(
-            f"{result.bytes:,} bytes in {result.tokens:,} tokens, "
-            f"{result.loss:.4f} nats a token, {result.seconds:.1f} s, mode {settings.mode}"
-        )
-        if settling is not None:
-            print(
-                f"{settling.cycles:.1f} extra cycles a batch; the last changes the stream by {settling.last_change:.4g}"
-            )
-    return CLEAN
+        change = f"the last changes the stream by {settling.last_change:.4g}"
+        lines.append(f"{settling.cycles:.1f} extra cycles a batch; {change}")
+    return "\n".join(lines)
 
 
 def _text(arguments: argparse.Namespace, opened: OpenedArtifact, console: Console) -> ScoredText:

@@ -79,6 +79,21 @@ def test_cycles_that_stop_hand_on_the_stream_of_the_last_that_ran(kind: str, x0_
     assert len(below) == {1e-6: 3, 5.0: 1}.get(stop_below, len(below))
 
 
+@pytest.mark.parametrize("stop_below", [1e-6, 0.5, 5.0])
+def test_cycles_that_another_mode_runs_to_the_end_stop_all_the_same(stop_below: float) -> None:
+    cycles = {"times": 3, "blocks": [0]}
+    deep = {"trunk": {"extra": {**cycles, "stop_below": stop_below}}}
+    blocks = {"core": group(1, init=AWAKE)}
+    _, alone, weights = built(blocks=blocks, modes={"deep": deep})
+    plan, module, _ = built(blocks=blocks, modes={"steady": {"trunk": {"extra": cycles}}, "deep": deep})
+    with torch.no_grad():
+        for name, parameter in module.named_parameters():
+            parameter.copy_(weights[name])
+    assert torch.equal(module.eval()(TOKENS, mode="deep"), alone.eval()(TOKENS, mode="deep"))
+    assert torch.equal(torch.stack(module.changes), torch.stack(alone.changes))
+    assert len(interpret(plan, "deep", weights, TOKENS, TARGETS).changes) == len(alone.changes)
+
+
 @pytest.mark.parametrize("training", [True, False])
 @pytest.mark.parametrize("always", [True, False])
 def test_an_average_is_updated_in_training_or_always(training: bool, always: bool) -> None:

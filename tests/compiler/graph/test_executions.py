@@ -159,3 +159,14 @@ def test_a_unet_over_the_whole_path_is_one_for_each_entry_of_an_inner_stage() ->
     assert [run.index for run in runs] == [1, 2, 5, 6]
     assert skip_pairs(runs) == {2: 1, 6: 5}
     assert [skip_key(run) for run in runs if run.index in (2, 6)] == [1, 3]
+
+
+def test_extra_positions_repeat_the_entry_that_they_follow() -> None:
+    outer = {"stage": "outer", "blocks": "core", "path": [0, 1], "loops": 2, "skips": {"kind": "unet", "scope": "pass"}}
+    inner = {"stage": "inner", "blocks": "tail", "inside": "outer", "loops": 2, "private": {"mlp": "all"}}
+    again = {"inner": {"extra": {"positions": [1], "times": 1}}}
+    built = architecture(outer, inner, modes={"again": again, "more": {"outer": {"loops": 3}, **again}})
+    for mode, numbers in (("again", [3, 7]), ("more", [3, 7, None])):
+        runs = [run for run in runs_of(built, mode) if run.stage.name == "inner"]
+        assert [run.number for run in runs[4::5]] == numbers
+        assert [run.entry for run in runs[4::5]] == list(range(len(numbers)))

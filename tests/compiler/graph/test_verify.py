@@ -56,6 +56,8 @@ def flow(graph: Graph, source: str, target: str, port: str = "x", output: str = 
 
 def add(graph: Graph, site_id: str, operation: str, *modes: str) -> None:
     graph.nx.add_node(site_id, node=make_site(site_id, operation), modes=frozenset(modes or MODES))
+    for mode in MODES:
+        graph.built[mode][site_id] = len(graph.built[mode])
 
 
 def bind_a_state(graph: Graph) -> None:
@@ -173,6 +175,7 @@ def forget_to_write_a_state(graph: Graph) -> None:
 
 def forget_to_write_in_one_mode(graph: Graph) -> None:
     graph.nx.nodes["update"]["modes"] = frozenset(MODES)
+    graph.built["single"]["update"] = len(graph.built["single"])
     graph.nx.edges["norm", "update", "flow:out->k"]["modes"] = frozenset(MODES)
     graph.nx.edges["average", "update", "reads:average"]["modes"] = frozenset(MODES)
 
@@ -256,7 +259,7 @@ def test_only_what_writes_or_reports_or_is_a_loss_may_stay_unread() -> None:
 
 def test_a_loss_that_another_loss_reads_is_not_the_modes_loss() -> None:
     graph = valid()
-    graph.nx.add_node("total", node=make_site("total", "weighted_loss", weights=()), modes=frozenset(MODES))
+    add(graph, "total", "weighted_loss")
     flow(graph, "loss", "total", "loss")
     verify(graph, "test")
 

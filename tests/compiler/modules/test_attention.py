@@ -83,7 +83,7 @@ def test_gain_multiplies_the_queries_of_its_head() -> None:
 
 def test_query_key_norm_makes_scores_blind_to_the_inputs_scale() -> None:
     x = torch.randn(1, 6, 16, generator=torch.Generator().manual_seed(6))
-    normed, bare = filled(), filled(qk_norm=False)
+    normed, bare = filled(), filled(qk_norm_eps=None)
     torch.testing.assert_close(normed(4 * x), 4 * normed(x), rtol=1e-4, atol=1e-4)
     assert not torch.allclose(bare(4 * x), 4 * bare(x), atol=1e-2)
 

@@ -46,6 +46,17 @@ def test_a_gradient_stops_before_the_loops_that_are_not_backpropagated(keep: int
         assert gradients(plan, mode) == {name for name, found in reached.items() if mode in found}
 
 
+@pytest.mark.parametrize("way", [{"value_residual": {}}, {"skips": {"kind": "unet", "scope": "path"}}])
+def test_nothing_that_a_later_loop_reads_of_one_before_the_cut_has_a_gradient(way: dict[str, Any]) -> None:
+    own = {"attention": {"positions": [0], "loops": [0]}}
+    stage = {"stage": "trunk", "blocks": "core", "loops": 2, "backpropagate_loops": 1, "private": own, **way}
+    plan = plan_of(small(blocks={"core": group(2, init=AWAKE)}, graph=[stage]))
+    reached = {store.name: store.gradient_modes for store in plan.stores}
+    assert reached["stages.trunk.attention.0.value"] == ("single",)
+    for mode in plan.modes:
+        assert gradients(plan, mode) == {name for name, found in reached.items() if mode in found}
+
+
 def test_an_auxiliary_loss_reaches_what_is_before_a_cut() -> None:
     auxiliary = {"kind": "fixed", "weights": [0.5]}
     stage = {"stage": "trunk", "blocks": "core", "loops": 2, "loop_vector": {}, "backpropagate_loops": 1}
