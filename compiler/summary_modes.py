@@ -53,7 +53,8 @@ def stage_lines(plan: Plan) -> list[str]:
     """A line for each stage: what it runs, how its loops follow each other, and where it lies."""
     lines = []
     for stage in plan.spec.architecture.stages:
-        text = f"{stage.name}: {len(stage.path)} positions of blocks {stage.blocks}"
+        plural = "" if len(stage.path) == 1 else "s"
+        text = f"{stage.name}: {len(stage.path)} position{plural} of blocks {stage.blocks}"
         if stage.loops > 1:
             text += f", {stage.loops} loops {_firing(stage)}"
         text += "" if stage.inside is None else f", between the halves of {stage.inside}"

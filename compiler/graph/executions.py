@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from typing import Literal
 
@@ -211,34 +211,47 @@ def uses_xsa(architecture: Architecture, run: Execution) -> bool:
     return block_of(architecture, run).attention.xsa or placed(run, "xsa")
 
 
-def skip_pairs(runs: tuple[Execution, ...]) -> dict[int, int]:
-    """U-Net skips of one stage in mode full: index of the receiving execution -> index of the one it receives.
+def skip_pairs(runs: Iterable[Execution]) -> dict[int, int]:
+    """U-Net skips among the executions of one stage, all modes together: index of the receiver -> index of its source.
 
-    With n executions in a scope the first n // 2 push, the rest pop, last first; with odd n the last gets none. Other
-    modes keep the pairs of which both ends run, so switching loops off never rebinds a skip.
+    With n positions in a scope the first n // 2 push, the rest pop, last first; with odd n the last gets none. A loop
+    that only some modes run has skips like the others; a mode keeps the pairs of which both ends run, so switching
+    loops off never rebinds a skip. Extra cycles have none.
     """
     pairs: dict[int, int] = {}
-    for scope in _scopes(runs):
-        half = len(scope) // 2
-        for offset in range(half):
-            pairs[scope[half + offset].index] = scope[half - 1 - offset].index
+    for stage, places in _scopes(runs):
+        positions = len(stage.path) * (stage.loops if _over_all_loops(stage) else 1)
+        for offset in range(positions // 2):
+            receiver, source = positions // 2 + offset, positions // 2 - 1 - offset
+            if receiver in places and source in places:
+                pairs[places[receiver]] = places[source]
     return pairs
 
 
-def _scopes(runs: tuple[Execution, ...]) -> list[list[Execution]]:
-    if not runs or runs[0].stage.skips is None:
-        return []
-    loops: dict[tuple[int, int], list[Execution]] = {}
+def _scopes(runs: Iterable[Execution]) -> Iterator[tuple[Stage, dict[int, int]]]:
+    """Indices by place in each scope: one for each loop of each entry of a stage, or for each entry."""
+    scopes: dict[tuple[str, int, int], tuple[Stage, dict[int, int]]] = {}
     for run in runs:
-        loop = run.loop if runs[0].stage.skips.scope == "pass" else 0
-        loops.setdefault((run.entry, loop), []).append(run)
-    return list(loops.values())
+        stage, loop, place = run.stage, run.loop, run.step
+        if stage.skips is None or place is None or run.anchor != run.index:
+            continue
+        if _over_all_loops(stage):
+            if run.number is None:
+                continue
+            loop, place = 0, run.number - run.entry * stage.loops * len(stage.path)
+        scopes.setdefault((stage.name, run.entry, loop), (stage, {}))[1][place] = run.index
+    yield from scopes.values()
+
+
+def _over_all_loops(stage: Stage) -> bool:
+    return stage.skips is not None and stage.skips.scope == "path"
 
 
 def skip_key(run: Execution) -> int:
     """Which skip weight a receiving execution uses: its step where stacks are fresh in each loop, else its place."""
-    assert run.stage.skips is not None and run.step is not None and run.number is not None
-    return run.step if run.stage.skips.scope == "pass" else run.number
+    key = run.number if _over_all_loops(run.stage) else run.step
+    assert key is not None
+    return key
 
 
 __all__ = ["FULL", "Event", "Execution", "Table", "block_of", "first_uses", "placed", "skip_key", "skip_pairs"]

@@ -13,7 +13,7 @@ from .executions import Event, Table, first_uses, skip_key, skip_pairs
 from .frame import Frame
 from .losses import LossBuilder
 from .model import Port, YamlPath
-from .modes import FULL, TRAINING
+from .modes import TRAINING
 from .shared_inputs import build_shared_inputs
 from .unroll_block import BlockUnroller
 
@@ -26,9 +26,7 @@ class ModeUnroller:
         self.architecture = architecture
         self.table = table
         self.first_use = first_uses(table.executions)
-        self.pairs: dict[int, int] = {}
-        for stage in architecture.stages:
-            self.pairs |= skip_pairs(tuple(run for run in table.runs(FULL) if run.stage is stage))
+        self.pairs = skip_pairs(table.executions)
         self.numbers = {stage.name: number for number, stage in enumerate(architecture.stages)}
         self.frames: list[Frame] = []
 

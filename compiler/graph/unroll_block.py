@@ -235,8 +235,14 @@ class BlockUnroller:
             index = rule.indices[run.block]
         else:
             first = self.first_use[run.stage.blocks, run.block]
-            index = {"block": run.block, "first_use": first, "site": run.anchor}[rule.index]
+            stored = self._blocks_before(run.stage.blocks) + run.block
+            index = {"block": run.block, "stored": stored, "first_use": first, "site": run.anchor}[rule.index]
         return 1.0 / sqrt(index + 1)
+
+    def _blocks_before(self, group: str) -> int:
+        """Stored blocks of the groups that `blocks` lists before this one."""
+        names = list(self.architecture.blocks)
+        return sum(len(self.architecture.blocks[name]) for name in names[: names.index(group)])
 
 
 def _suffix(again: int) -> str:

@@ -11,6 +11,7 @@ from .cadence import check_modes
 from .data import check_data
 from .findings import Findings
 from .liveness import check_inert, check_liveness
+from .loops import check_trained_loops
 from .modes import check_declared_modes
 from .multi_token import check_multi_token
 from .optimizer import check_assignment, check_muon, check_trained_modes
@@ -38,6 +39,7 @@ PLAN_RULES: tuple[Callable[[Findings, Draft], None], ...] = (
     check_budget,
     check_phases,
     check_liveness,
+    check_trained_loops,
     check_shared_parts,
     check_assignment,
     check_muon,

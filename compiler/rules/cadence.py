@@ -98,7 +98,7 @@ def _check_unused(findings: Findings) -> None:
             findings.warning(
                 "LS209",
                 ("modes", name),
-                f"mode {quoted(name)} is declared and never runs",
-                "use it in the cadence or in activities, or remove it",
+                f"mode {quoted(name)} is declared, and neither training nor an activity runs it",
+                "put it into the cadence or activities; for `loopspec eval --mode` alone, expect: [LS209]",
                 key=True,
             )

@@ -87,6 +87,15 @@ def _check_last(findings: Findings, view: StageView) -> None:
         "nor are their loop vectors used",
         "set loops: 1 to say the same, or combine them with mean or a gate",
     )
+    for place in view.places:
+        if len(place.key) == 1 and place.where is not None and place.where.loops is None and place.key[0] != "place":
+            findings.error(
+                "LS123",
+                (*view.path, *place.key),
+                f"{place.key[0]} in every loop, and of these firings only the last is run: other modes run others",
+                f"say {{positions: ..., loops: [{view.loops - 1}]}}, or combine the firings with mean",
+                key=True,
+            )
 
 
 def _firings_differ(findings: Findings, view: StageView) -> bool:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from ..passes.draft import Draft
 from ..spec.cadence import FULL
+from ..spec.phase_steps import trained_modes
 from .findings import Findings
 from .places import StageView
 
@@ -17,6 +19,28 @@ def check_loops(findings: Findings, view: StageView) -> None:
         _check_backpropagation(findings, view)
         _check_auxiliary_loss(findings, view)
     _check_skip_trace(findings, view)
+
+
+def check_trained_loops(findings: Findings, draft: Draft) -> None:
+    """What only training knows of loops acts in some mode that training runs."""
+    assert draft.table is not None
+    programs = [draft.table.programs[mode] for mode in trained_modes(draft.spec)]
+    entered = [event for program in programs for event in program if event.kind == "enter"]
+    for index, stage in enumerate(draft.spec.architecture.stages):
+        fixed = stage.auxiliary_loss is not None and stage.auxiliary_loss.kind == "fixed"
+        loops_without = {"auxiliary_loss": 1 if fixed else None, "backpropagate_loops": stage.backpropagate_loops}
+        for feature, most in loops_without.items():
+            paths = [event.path for event in entered if event.stage.name == stage.name]
+            acts = most is None or any(path.loops > most and feature not in path.without for path in paths)
+            if not acts and most is not None and stage.loops > most:  # else the document's rule has said it
+                findings.error(
+                    "LS540",
+                    ("graph", index, feature),
+                    f"{feature} acts where the stage loops more than {most} time{'' if most == 1 else 's'}, "
+                    "and no training step runs such a mode with it",
+                    "put such a mode into the cadence, or remove it",
+                    key=True,
+                )
 
 
 def _check_backpropagation(findings: Findings, view: StageView) -> None:

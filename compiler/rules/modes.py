@@ -111,9 +111,12 @@ def _check_more_loops(findings: Findings, change: _Change, views: dict[str, Stag
 
 def _bound_to_loops(view: StageView) -> Iterator[str]:
     """Features that have something of their own for each loop of the graph, and so nothing for a further one."""
-    for feature in ("loop_vector", "skips", "lanes"):
+    for feature in ("loop_vector", "lanes"):
         if view.plain[feature] is not None:
             yield feature
+    skips = view.plain["skips"]
+    if skips is not None and skips["scope"] == "path":  # those of a pass have weights by position, for every loop
+        yield "skips"
     if view.plain["auxiliary_loss"] is not None:
         yield "auxiliary_loss"
     for place in view.places:
@@ -131,8 +134,14 @@ def _bound_to_entries(view: StageView) -> Iterator[str]:
 
 
 def _lies_inside(view: StageView, outer: str, views: dict[str, StageView]) -> bool:
-    inside = str(view.plain["inside"])
-    return inside == outer or (inside in views and _lies_inside(views[inside], outer, views))
+    around = _around(view, views)
+    return around is not None and (around.name == outer or _lies_inside(around, outer, views))
+
+
+def _around(view: StageView, views: dict[str, StageView]) -> StageView | None:
+    """The stage that a stage lies inside. One that is not listed earlier is refused, and could lead round in a ring."""
+    outer = views.get(str(view.plain["inside"]))
+    return None if outer is None or outer.index >= view.index else outer
 
 
 def _check_firings(findings: Findings, change: _Change) -> None:
@@ -294,7 +303,7 @@ def _runs(view: StageView, views: dict[str, StageView], mode: Resolved) -> int:
     """How often the mode enters the stage and finds it has loops: 0 where it does not run."""
     if mode[view.name][0] == 0:
         return 0
-    outer = views.get(str(view.plain["inside"]))
+    outer = _around(view, views)
     return 1 if outer is None else _runs(outer, views, mode) * mode[outer.name][0]
 
 

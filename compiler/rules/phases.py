@@ -66,6 +66,11 @@ def _check_patterns(findings: Findings, spec: Spec, planned: tuple[PhaseSteps, .
             )
 
 
+def _stops_by_data(findings: Findings, mode: str) -> bool:
+    changes = findings.plain["modes"].get(mode, {}).values()
+    return any("stop_below" in change.get("extra", {}) for change in changes)
+
+
 def _check_activities(findings: Findings, spec: Spec) -> None:
     trained = trained_modes(spec)
     for mode in dict.fromkeys(spec.activities.values()):
@@ -74,6 +79,15 @@ def _check_activities(findings: Findings, spec: Spec) -> None:
         names = [activity for activity, other in spec.activities.items() if other == mode]
         given = next((name for name in names if findings.given(("activities", name))), names[0])
         subject = f"activity {names[0]} runs" if len(names) == 1 else f"activities {', '.join(names)} run"
+        if _stops_by_data(findings, mode):
+            findings.warning(
+                "LS220",
+                ("activities", given),
+                f"{subject} mode {mode}, which stops by the change over a whole batch, later tokens included: its scores "
+                "are not causal, and depend on evaluate.batch_windows",
+                "give its extra cycles without stop_below, or expect: [LS220]",
+            )
+            continue
         findings.warning(
             "LS211",
             ("activities", given),

@@ -101,6 +101,17 @@ def check_path(findings: Findings, path: YamlPath, plain: Any, group: str) -> tu
     return None
 
 
+def _positions(findings: Findings, stage: dict[str, Any]) -> int | None:
+    """Positions of a stage's path, None where it has none that can be told."""
+    group = findings.blocks().get(stage["blocks"])
+    if group is None:
+        return None
+    try:
+        return len(expand_path(stage["path"], group["count"]))
+    except PathError:
+        return None
+
+
 def _check_inside(findings: Findings, index: int, stage: dict[str, Any]) -> None:
     """An inner stage runs between the halves of a U-Net that an earlier entry declares."""
     outer_name = stage["inside"]
@@ -117,6 +128,8 @@ def _check_inside(findings: Findings, index: int, stage: dict[str, Any]) -> None
     else:
         outer = next(other for other in earlier if other["stage"] == outer_name)
         skips = outer["skips"]
+        if skips is None and _positions(findings, outer) == 1:
+            return  # before its one position, which has no half to lead past the inner stage
         if skips is None:
             problem = f"stage {quoted(outer_name)} has no skips, so that nothing leads past the inner stage"
             hint = f"give {outer_name} skips: {{kind: unet}}, or leave `inside` out and split its path"

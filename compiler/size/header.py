@@ -26,6 +26,6 @@ def predict_header(spec: Mapping[str, Any], stores: Rows, states: Rows = ()) -> 
     rows = [[name, shape] for name, shape in states]
     if rows:
         plain["states"] = rows
-    text = json.dumps(plain, sort_keys=True, separators=(",", ":"))
+    text = json.dumps(plain, separators=(",", ":"))
     size = len(zlib.compress(text.encode(), 9))
     return Interval(0.9 * size + IDENTITY_BYTES / 2, size + IDENTITY_BYTES, 1.1 * size + 1.5 * IDENTITY_BYTES)

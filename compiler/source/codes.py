@@ -84,6 +84,7 @@ TITLES: dict[str, str] = {
     "LS217": "a path or extra runs that a stage cannot have",
     "LS218": "training that stops by the data",
     "LS219": "a change of a mode without effect",
+    "LS220": "a score that depends on later tokens",
     # LS3xx: quantization
     "LS301": "a quantization rule without effect",
     "LS302": "a store without a quantization rule",

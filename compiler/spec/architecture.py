@@ -129,7 +129,7 @@ class Mlp:
 class NormScale:
     """Norm outputs are multiplied by 1/sqrt(index + 1); `index` says which index counts."""
 
-    index: Literal["block", "first_use", "site", "explicit"]
+    index: Literal["block", "stored", "first_use", "site", "explicit"]
     indices: tuple[int, ...] | None = None
 
 

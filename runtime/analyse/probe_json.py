@@ -29,6 +29,7 @@ def probe_json(probe: Probe) -> dict[str, Any]:
         "stores": [_store(probe, store) for store in probe.plan.stores],
         "shared": [asdict(item) for item in probe.agreements],
         "features": [_feature(effect) for effect in probe.effects],
+        "not_removed": list(probe.not_removed),
         "findings": [asdict(finding) for finding in probe.findings],
     }
 

@@ -110,6 +110,7 @@ def _features(probe: Probe) -> list[str]:
         "features (taken away one at a time: relative change of the logits and change of the loss in nats,",
         "at the start and after the steps; 0: exactly none, as where it starts at zero)",
         *table(header, rows),
+        *([f"  not taken away: {', '.join(probe.not_removed)}"] if probe.not_removed else []),
     ]
 
 

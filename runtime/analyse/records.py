@@ -118,6 +118,9 @@ class Finding:
     level: Level = "error"
 
 
+NOT_REMOVED = frozenset({"bounded", "differential", "lanes"})
+
+
 @dataclass(frozen=True, slots=True)
 class Probe:
     """All that was found.
@@ -137,6 +140,12 @@ class Probe:
     agreements: tuple[Agreement, ...]
     effects: tuple[Effect, ...]
     findings: tuple[Finding, ...]
+
+    @property
+    def not_removed(self) -> tuple[str, ...]:
+        """Features of the plan whose effect is not measured: there is nothing to put in their place."""
+        named = dict.fromkeys(name for position in self.plan.positions for name in position.features)
+        return tuple(name for name in named if name.startswith("own_") or name in NOT_REMOVED)
 
     @property
     def ok(self) -> bool:

@@ -89,12 +89,21 @@ def header_to_json(header: Header, place: str) -> bytes:
         "tokenizer": {"bytes": header.tokenizer_bytes, "sha256": header.tokenizer_sha256},
     }
     try:
-        text = json.dumps(plain, sort_keys=True, separators=(",", ":"), allow_nan=False)
+        # the order of a spec's keys has a meaning: stores come in the order of the groups under `blocks`
+        ordered = {key: value if key == "spec" else _sorted(value) for key, value in sorted(plain.items())}
+        text = json.dumps(ordered, separators=(",", ":"), allow_nan=False)
         if json.loads(text) == plain:
             return text.encode("ascii")
     except (TypeError, ValueError, RecursionError) as error:
         raise ArtifactError(f"{place}: spec and provenance must be plain, finite JSON ({error})") from error
     raise ArtifactError(f"{place}: spec and provenance must be plain JSON, with string keys and lists for sequences")
+
+
+def _sorted(value: Any) -> Any:  # noqa: ANN401 - plain JSON
+    """The value with the keys of every mapping in order."""
+    if isinstance(value, dict):
+        return {key: _sorted(value[key]) for key in sorted(value)}
+    return [_sorted(item) for item in value] if isinstance(value, list) else value
 
 
 def header_from_json(text: bytes, place: str) -> Header:

@@ -31,8 +31,10 @@ PATTERN = "step-*.ckpt"
 
 
 def spec_hash(plan: Plan) -> str:
-    """sha256 of the resolved spec; a run resumes only from checkpoints of the same."""
-    return hashlib.sha256(json.dumps(plan.spec.plain, sort_keys=True).encode()).hexdigest()
+    """sha256 of the resolved spec and the order of its groups; a run resumes only from checkpoints of the same."""
+    plain = plan.spec.plain
+    text = json.dumps([plain, list(plain["blocks"])], sort_keys=True)
+    return hashlib.sha256(text.encode()).hexdigest()
 
 
 @dataclass(frozen=True, slots=True)

@@ -46,7 +46,7 @@ def mlps(draw: st.DrawFn) -> Plain:
 
 @st.composite
 def residuals(draw: st.DrawFn, count: int) -> Plain:
-    index = draw(st.sampled_from(["block", "first_use", "site", "explicit"]))
+    index = draw(st.sampled_from(["block", "stored", "first_use", "site", "explicit"]))
     explicit = {"indices": [draw(st.integers(0, 9)) for _ in range(count)]} if index == "explicit" else {}
     scale: Plain = {"index": index, **explicit}
     kind = draw(st.sampled_from(["sequential", "sequential", "sequential", "parallel", "bounded"]))
@@ -113,7 +113,7 @@ def specs(draw: st.DrawFn) -> Plain:
     if by_block:
         blocks[names[0]]["value_embedding"] = True
     graph = [draw(stages(f"{name}_stage", name, blocks[name], placed)) for name in names]
-    if len(graph) > 1 and can_hold(graph[0]) and draw(st.booleans()):
+    if len(graph) > 1 and can_hold(graph[0], graph[1]) and draw(st.booleans()):
         graph[1]["inside"] = graph[0]["stage"]
     model: Plain = {
         "vocab_size": 11,

@@ -10,7 +10,7 @@ from loopspec.compiler.operations import FIRING_RULES
 from loopspec.compiler.spec.ranges import expand_path
 
 Plain = dict[str, Any]
-OWN_BY_LOOP = {"loop_vector", "auxiliary_loss", "position_vector", "value_residual", "lanes", "skips"}
+OWN_BY_LOOP = {"loop_vector", "auxiliary_loss", "position_vector", "value_residual", "lanes"}
 """Keys of stages whose stores or weights no further loop could have."""
 
 
@@ -129,10 +129,12 @@ def _add_position_features(draw: st.DrawFn, stage: Plain, blocks: Plain, positio
         stage["drop"] = {draw(st.sampled_from(branches)): where_}
 
 
-def can_hold(stage: Plain) -> bool:
-    """Whether another stage can run between this one's halves."""
-    skips = stage.get("skips")
-    return skips is not None and (skips["scope"] == "pass" or stage["loops"] == 1)
+def can_hold(outer: Plain, inner: Plain) -> bool:
+    """Whether a stage can run between the halves of another; a running average is of one run a step."""
+    skips, combine = outer.get("skips"), inner["firing"].get("combine", {})
+    if skips is None or (skips["scope"] == "path" and outer["loops"] > 1):
+        return False
+    return outer["loops"] == 1 or combine.get("kind") != "ema_gate"
 
 
 @st.composite
@@ -156,7 +158,12 @@ def modes(draw: st.DrawFn, graph: list[Plain], blocks: dict[str, Plain]) -> tupl
         if kind == "settle":
             extra["stop_below"] = draw(st.sampled_from([1e-6, 0.3, 5.0]))
         changed["deep"] = {stage["stage"]: {"extra": extra}}
-    elif kind == "more" and plain and not OWN_BY_LOOP & stage.keys():
+    elif (
+        kind == "more"
+        and plain
+        and not OWN_BY_LOOP & stage.keys()
+        and (stage.get("skips") or {}).get("scope") != "path"
+    ):
         changed["more"] = {stage["stage"]: {"loops": stage["loops"] + 1}}
     elif kind == "without" and "loop_vector" in stage:
         changed["bare"] = {stage["stage"]: {"without": ["loop_vector"]}}

@@ -12,8 +12,8 @@ from ..help import describe
 from ..run_arguments import add_device
 
 if TYPE_CHECKING:
-    from ...evaluate.score import Score
     from ...data.tokenizer import Tokenizer
+    from ...evaluate.score import Score
     from ...pipeline.console import Console
     from ...pipeline.scoring import OpenedArtifact, ScoredText
 

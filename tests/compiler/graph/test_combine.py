@@ -9,6 +9,7 @@ from support.small_specs import draft_of, group, small
 
 from loopspec.compiler.graph.model import Graph, Port
 from loopspec.compiler.operations import FIRING_RULES
+from loopspec.compiler.spec.stage import Combine
 
 LOOPS = {kind: rule.exactly or 3 for kind, rule in FIRING_RULES.items()}
 
@@ -105,14 +106,25 @@ def test_a_reference_gates_the_blend_or_the_one_firing() -> None:
 @pytest.mark.parametrize("kind", list(FIRING_RULES))
 def test_a_rule_stores_what_some_mode_reads_and_nothing_else(kind: str) -> None:
     graph = graph_of(kind)
-    own = [store.name for store in graph.stores if store.name.startswith("stages.trunk.")]
-    expected = {"gate": (16, 32), "gate_scale": (), "reference": (16,)}
-    assert own == [f"stages.trunk.{name}" for name in expected if f"stages.trunk.{name}" in own]
-    assert len(own) == {"last": 0, "mean": 0, "reference_gate": 3}.get(kind, 2)
-    for store in graph.stores:
-        if store.name in own:
-            assert store.shape == expected[store.name.rpartition(".")[2]] and graph.readers(store.name)
-    assert [state.name for state in graph.states] == (["stages.trunk.average"] if kind == "ema_gate" else [])
+    declared = FIRING_RULES[kind].own(Combine(kind), 16, LOOPS[kind])
+    own = {store.name: store.shape for store in graph.stores if store.name.startswith("stages.trunk.")}
+    assert own == {f"stages.trunk.{item.name}": item.shape for item in declared if not item.state}
+    assert all(graph.readers(store) for store in own)
+    assert [state.name for state in graph.states] == [f"stages.trunk.{item.name}" for item in declared if item.state]
+
+
+@pytest.mark.parametrize(
+    ("kind", "stores"),
+    [
+        ("last", {}),
+        ("mean", {}),
+        ("self_gate", {"gate": (16, 32), "gate_scale": ()}),
+        ("ema_gate", {"gate": (16, 32), "gate_scale": (), "average": (16,)}),
+        ("reference_gate", {"gate": (16, 32), "gate_scale": (), "reference": (16,)}),
+    ],
+)
+def test_published_rules_have_the_published_stores(kind: str, stores: dict[str, tuple[int, ...]]) -> None:
+    assert {item.name: item.shape for item in FIRING_RULES[kind].own(Combine(kind), 16, 2)} == stores
 
 
 def test_firings_of_a_stage_that_is_entered_again_are_combined_there() -> None:

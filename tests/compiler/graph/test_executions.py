@@ -170,3 +170,15 @@ def test_extra_positions_repeat_the_entry_that_they_follow() -> None:
         runs = [run for run in runs_of(built, mode) if run.stage.name == "inner"]
         assert [run.number for run in runs[4::5]] == numbers
         assert [run.entry for run in runs[4::5]] == list(range(len(numbers)))
+
+
+def test_skips_of_a_pass_hold_in_loops_that_only_another_mode_runs() -> None:
+    stage = {"stage": "s", "blocks": "tail", "skips": {"kind": "unet"}, "loops": 2}
+    table = table_of(architecture(stage, modes={"more": {"s": {"loops": 3}}}))
+    pairs = skip_pairs(table.executions)
+    assert pairs == {1: 0, 3: 2, 5: 4}
+    assert [skip_key(run) for run in table.runs("more") if run.index in pairs] == [1, 1, 1]
+    firing = {"kind": "parallel", "combine": {"kind": "last"}}
+    last = table_of(architecture({**stage, "firing": firing}))
+    assert [run.index for run in last.runs("single")] == [2, 3]  # another loop than mode full runs
+    assert skip_pairs(last.executions) == {1: 0, 3: 2}

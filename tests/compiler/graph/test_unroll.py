@@ -119,6 +119,7 @@ def test_a_skip_that_loses_an_end_is_left_out() -> None:
     ("rule", "indices"),
     [
         ({"index": "block"}, [1, 0, 1, 1, 0, 1]),
+        ({"index": "stored"}, [4, 3, 4, 4, 3, 4]),
         ({"index": "first_use"}, [0, 1, 0, 0, 1, 0]),
         ({"index": "site"}, [0, 1, 2, 3, 4, 5]),
         ({"index": "explicit", "indices": [7, 3]}, [3, 7, 3, 3, 7, 3]),
@@ -127,7 +128,7 @@ def test_a_skip_that_loses_an_end_is_left_out() -> None:
 )
 def test_norm_scale_is_one_over_the_root_of_the_index_that_counts(rule: Any, indices: list[int]) -> None:
     plain = small(
-        blocks={"core": group(2, residual={"norm_scale": rule})},
+        blocks={"earlier": group(3), "core": group(2, residual={"norm_scale": rule})},
         graph=[{"stage": "trunk", "blocks": "core", "path": [1, 0, 1], "loops": 2}],
     )
     graph = draft_of(plain, "bind").graph

@@ -37,7 +37,9 @@ def runs(plan: Plan) -> None:
 @pytest.mark.parametrize(
     ("text", "found"),
     [
-        ("loops: 2, value_residual: {}, " + PARALLEL % "last", ["LS518", "LS127"]),
+        ("loops: 2, value_residual: {}, " + PARALLEL % "last", ["LS518", "LS123", "LS127"]),
+        ("loops: 2, position_vector: {}, " + PARALLEL % "last", ["LS518", "LS123"]),
+        ("loops: 2, position_vector: {at: {loops: [1]}}, " + PARALLEL % "last", ["LS518"]),
         ("loops: 3, loop_vector: {}, private: {mlp: {loops: [0]}}, " + PARALLEL % "last", ["LS116", "LS518"]),
         ("path: {cycle: 4}, value_residual: {at: {positions: [0], loops: [0]}}", ["LS540"]),
         ("loops: 2, value_residual: {at: {positions: [0]}}", []),
@@ -80,6 +82,34 @@ def test_a_mode(text: str, change: str, found: list[str]) -> None:
     if checked.ok:
         assert checked.plan is not None
         runs(checked.plan)
+
+
+@pytest.mark.parametrize("feature", ["auxiliary_loss: {kind: fixed, weights: [0.5]}", "backpropagate_loops: 1"])
+@pytest.mark.parametrize(("pattern", "found"), [("full", []), ("single, full", []), ("single", ["LS540"])])
+def test_what_acts_on_loops_in_training_needs_a_trained_mode_that_has_them(
+    feature: str, pattern: str, found: list[str]
+) -> None:
+    found_codes = codes(stage(f"loops: 2, {feature}"), f"cadence=[{{pattern: [{pattern}]}}]")
+    assert [code for code in found_codes if code != "LS211"] == found
+
+
+@pytest.mark.parametrize("loops", [1, 3])
+def test_stages_inside_each_other_are_refused_whatever_modes_say(loops: int) -> None:
+    graph = (
+        "graph=[{stage: trunk, blocks: core, loops: 2}, {stage: one, blocks: core, inside: two, skips: {kind: unet}}, "
+        "{stage: two, blocks: core, inside: one, skips: {kind: unet}}]"
+    )
+    assert "LS122" in codes(graph, *mode(f"{{loops: {loops}}}"))
+
+
+def test_changes_of_a_stage_that_is_never_entered_make_no_other_mode() -> None:
+    graph = (
+        "graph=[{stage: trunk, blocks: core, skips: {kind: unet}}, {stage: after, blocks: core}, "
+        "{stage: inner, blocks: core, inside: trunk, loops: 2}]"
+    )
+    left_out = "one: {trunk: {loops: 0}}, two: {trunk: {loops: 0}, inner: {loops: 1}}"
+    checked = check_spec(TINY, [graph, f"modes={{{left_out}}}", "cadence=[{pattern: [full, one, two]}]"])
+    assert [item.code for item in checked.diagnostics] == ["LS206"]
 
 
 def test_positions_that_run_again_are_as_they_are_in_the_last_loop() -> None:

@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from loopspec.compiler.check import check_spec
+from loopspec.compiler.operations import FIRING_RULES
 from loopspec.compiler.schema import load_schema
 from loopspec.compiler.schema.lookup import all_keys, lookup_key
 from loopspec.compiler.schema.reference import main, reference_text
@@ -120,6 +121,14 @@ PRIVATE = [
     " recurrence_gate: [1], residual_mix: [2], token_gate: [3], value_scale: {loops: [1]}}"
 ]
 LANES = ["graph.0.lanes={start: 2}", "model.value_embedding={dim: 8}", "graph.0.place={value_embedding: [1]}"]
+FIRING = [
+    [
+        f"graph.0.loops={rule.exactly or 3}",
+        f"graph.0.firing={{kind: parallel, combine: {{kind: {kind}}}}}",
+    ]
+    for kind, rule in FIRING_RULES.items()
+    if kind != "last"  # which stores nothing, and leaves the example's loop vectors idle
+]
 PARTS = sorted(
     key.path.split(".")[-1] for key in all_keys(load_schema()) if re.fullmatch(r"graph\[\].private.\w+", key.path)
 )
@@ -153,7 +162,7 @@ def test_store_names_are_those_of_the_table(text: str, tmp_path: Path) -> None:
     example = tmp_path / "example.yaml"
     example.write_text(yaml_blocks(text)[0], encoding="utf-8")
     shipped = [path for name, path in shipped_specs().items() if not name.startswith("bases/")]
-    stored = set().union(*map(stores_of, shipped), *(stores_of(example, sets) for sets in (RARE, LANES)))
+    stored = set().union(*map(stores_of, shipped), *(stores_of(example, sets) for sets in (RARE, LANES, *FIRING)))
     private = {name for name in stored - documented if STAGE_PART.fullmatch(name)}
     assert stored - private == documented - {"stages.trunk.mlp.N.up"}
     private |= stores_of(example, [*RARE, *PRIVATE]) - stored

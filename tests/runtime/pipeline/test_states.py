@@ -202,3 +202,19 @@ def test_validation_between_steps_changes_nothing_that_training_reads(spec: Path
     assert silent.states.keys() == watched.states.keys() > {"stages.trunk.average"}
     for name, state in silent.states.items():
         assert torch.equal(state, watched.states[name]), name
+
+
+def test_groups_of_blocks_keep_their_order_in_the_artifact(spec: Path, tmp_path: Path) -> None:
+    """Stores come in the order of the groups, which is not that of the alphabet."""
+    group = "{count: 1, attention: {heads: 2, kv_heads: 1}, mlp: {ratio: 2}, residual: {norm_scale: {index: stored}}}"
+    sets = [
+        f"blocks={{second: {group}, first: {group}, core: {group}}}",
+        "graph=[{stage: one, blocks: second}, {stage: two, blocks: first}, {stage: three, blocks: core}]",
+    ]
+    plan = load_plan(spec, sets)
+    data = prepare_data(plan, lambda _: None)
+    weights = dict(build_module(plan, 0).named_parameters())
+    pack(plan, weights, {}, data.tokenizer, provenance(data), tmp_path / "x.loopspec")
+    opened = open_artifact(tmp_path / "x.loopspec").plan
+    assert [store.name for store in opened.stores] == [store.name for store in plan.stores]
+    assert list(opened.spec.architecture.blocks) == ["second", "first", "core"]
