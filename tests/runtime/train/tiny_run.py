@@ -76,7 +76,10 @@ def make_plan(train: Train, stores: Any = STORES, cadence: tuple[Phase, ...] = C
     )
     plain = {"steps": train.stop.steps, "seed": train.seed}
     return cast(
-        "Plan", SimpleNamespace(stores=planned, spec=SimpleNamespace(train=train, cadence=cadence, plain=plain))
+        "Plan",
+        SimpleNamespace(
+            stores=planned, spec=SimpleNamespace(train=train, cadence=cadence, plain={"blocks": {}, **plain})
+        ),
     )
 
 
