@@ -83,8 +83,8 @@ def _check_activities(findings: Findings, spec: Spec) -> None:
             findings.warning(
                 "LS220",
                 ("activities", given),
-                f"{subject} mode {mode}, which stops by the change over a whole batch, later tokens included: its scores "
-                "are not causal, and depend on evaluate.batch_windows",
+                f"{subject} mode {mode}, which stops by the change over a whole batch, later tokens included: "
+                "its scores are not causal, and depend on evaluate.batch_windows",
                 "give its extra cycles without stop_below, or expect: [LS220]",
             )
             continue
