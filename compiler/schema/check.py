@@ -14,6 +14,7 @@ from ..source.nodes import Mapping, Scalar, Sequence
 from ..source.span import Span
 from ..source.wording import did_you_mean, listing, nearest, quoted
 from . import Schema
+from .empty import check_empty_values
 from .fragments import find, free_key_schemas, property_schemas, selectors, unconditional
 from .lookup import all_keys
 from .places import Place, Places
@@ -45,7 +46,8 @@ def check_against_schema(document_root: Mapping, schema: Schema) -> list[Diagnos
             kinds = selectors(place.parts)  # one that is left out has its default in `plain`, where it has one
             undecided = any(kind not in place.plain or (*path, kind) in values for kind in kinds)
             problems += _key_problems(_Keys(schema, place, place.node, undecided, homes), found)
-    return problems
+    reported = frozenset(id(places.at(path).node) for path in values)
+    return problems + check_empty_values(document_root, reported)
 
 
 def _bad_name(place: Place, fault: Fault) -> Diagnostic:

@@ -120,6 +120,8 @@ def _type_hint(node: Node, names: list[str]) -> str:
             return f"write {_TRUTH[text.lower()]}"
         if numeric and re.fullmatch(r"[-+]?[0-9.]+([eE][-+]?[0-9]+)?", text):
             return "remove the quotes to make it a number"
+        if "array" in names:
+            return f"write [{text}] for a list of one"
         if "object" in names:
             return "write `key: value`, with a space after the colon"
     elif isinstance(node.value, float) and node.value.is_integer() and abs(node.value) < 1e15 and numeric:
