@@ -23,7 +23,7 @@ demo: setup ## spec to scored artifact on the standard library's source, about f
 	$(BIN)/loopspec run quickstart
 
 test: setup ## the fast suite
-	$(BIN)/python -m pytest -n 2 -q
+	$(BIN)/python -m pytest -n 2 --dist worksteal -q
 
 torture: setup ## long property and fault-injection tests
 	$(BIN)/python -m pytest -q -m torture

@@ -29,18 +29,18 @@ INDUCTOR = {
 
 
 def sampled() -> Plan:
-    """Loop counts as modes, drawn by training; a gated stage; losses and states that only training has."""
+    """Loop counts as modes, drawn by training; firings with a gate and a state; a loss that only training has."""
     awake = {"outputs": {"kind": "normal", "std": 0.2}}
     return plan_of(
         small(
             model={"vocab_size": 11, "dim": 16, "multi_token": {"heads": 1}},
-            blocks={"core": group(1, init=awake), "tail": group(1, init=awake)},
+            blocks={"core": group(1, init=awake)},
             graph=[
-                {"stage": "core", "blocks": "core", "loops": 2},
                 {
-                    "stage": "tail",
-                    "blocks": "tail",
+                    "stage": "core",
+                    "blocks": "core",
                     "loops": 2,
+                    "loop_vector": {},
                     "firing": {"kind": "parallel", "combine": {"kind": "ema_gate"}},
                 },
             ],

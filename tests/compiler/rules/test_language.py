@@ -15,7 +15,7 @@ from loopspec.compiler.check import Checked, check_spec
 from loopspec.compiler.emit.loader import build_module
 from loopspec.compiler.source.diagnostic import has_errors
 
-EXAMPLES = int(os.environ.get("LOOPSPEC_EXAMPLES", "40"))
+EXAMPLES = int(os.environ.get("LOOPSPEC_EXAMPLES", "25"))
 
 
 def checked_document(document: dict[str, Any], folder: Path) -> Checked:
