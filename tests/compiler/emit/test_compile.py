@@ -18,7 +18,14 @@ from loopspec.compiler.graphs import CompiledGraph, compiled_graphs
 from loopspec.compiler.plan import Plan
 
 SPECS = Path(__file__).parents[3] / "specs"
-NARROW = ("model.vocab_size=64", "model.dim=32", "train.sequence_length=16", "train.batch_tokens=32")
+NARROW = (
+    "model.vocab_size=64",
+    "model.dim=32",
+    "train.sequence_length=16",
+    "train.batch_tokens=32",
+    "train.accumulation=1",
+    "evaluate.stride=16",
+)
 INDUCTOR = {
     "frugendorff-6x2": ["blocks.core.attention.heads=2", "blocks.core.attention.kv_heads=1"],
     "micro-crawler-run8": [
