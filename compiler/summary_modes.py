@@ -72,7 +72,7 @@ def _firing(stage: Stage) -> str:
 def graph_lines(plan: Plan) -> list[str]:
     """The graphs of a run, by mode, entry and shape, and the modes that have none for they stop by the data."""
     rows = [(graph.mode, graph.entry, f"{graph.shape[0]} x {graph.shape[1]}") for graph in compiled_graphs(plan)]
-    lines = ["graphs (one each, compiled ahead)", *table(("mode", "entry", "sequences x tokens"), rows)]
+    lines = ["graphs (what torch.compile would make, one each)", *table(("mode", "entry", "sequences x tokens"), rows)]
     stopping = [mode for mode in plan.modes if stops_by_data(plan, mode)]
     return lines + ([f"  not compiled, stops by the data: {', '.join(stopping)}"] if stopping else [])
 

@@ -24,7 +24,7 @@ Values = dict[Port, Any]
 StoresOf = Callable[[str, str, str], Tensor]
 """From a site, a slot and the store bound there to the tensor that the site reads."""
 StandIn = Site | Port
-"""In place of a site: the same site with other constants, or the value of one before it in `mode_sites`."""
+"""In place of a site: the same site with other constants, or the value of one before it in the mode's order."""
 
 
 @dataclass(slots=True)
@@ -33,6 +33,7 @@ class Interpretation:
 
     graph: Graph
     mode: str
+    sites: tuple[str, ...]
     values: Values = field(default_factory=dict)
     states: dict[str, Any] = field(default_factory=dict)
     changes: list[Tensor] = field(default_factory=list)
@@ -46,8 +47,7 @@ class Interpretation:
     @property
     def loss(self) -> Tensor:
         """The loss that the mode ends in, 0-dim."""
-        sites = self.graph.mode_sites(self.mode)
-        losses = (site for site in sites if self.graph.site(site).operation in LOSSES)
+        losses = (site for site in self.sites if self.graph.site(site).operation in LOSSES)
         return self._value(next(site for site in losses if not self.graph.flows_on(site, self.mode)))
 
     def _value(self, site: str) -> Tensor:
@@ -75,16 +75,18 @@ def interpret(
         states: their values before; those not given are zero. A skip trace's state is (delta, age) or None.
         stand_ins: by site id, what stands in for the site: how `probe` removes a feature.
     """
-    variant = mode + TRAINING if training and plan.modes[mode].training_sites else mode
+    planned = plan.modes[mode]
+    variant, sites = mode, planned.sites
+    if training and planned.training_sites:
+        variant, sites = mode + TRAINING, planned.training_sites
     given = (lambda site, slot, name: stores[name]) if isinstance(stores, Mapping) else stores
     before = {
         state.name: torch.zeros(state.shape, dtype=getattr(torch, state.dtype))
         for state in plan.states
         if not state.name.endswith(".trace.delta")
     }
-    run = Interpretation(plan.graph, variant, states=before | dict(states or {}))
-    order = plan.graph.mode_sites(variant) if stand_ins else _order(plan.graph, variant, training=training)
-    for site_id in order:
+    run = Interpretation(plan.graph, variant, sites, states=before | dict(states or {}))
+    for site_id in sites if stand_ins else _order(run, training=training):
         site = plan.graph.site(site_id)
         if OPERATIONS[site.operation].source:
             run.values[Port(site_id)] = {"tokens": tokens, "targets": targets}[site.operation]
@@ -97,15 +99,15 @@ def interpret(
     return run
 
 
-def _order(graph: Graph, mode: str, *, training: bool) -> tuple[str, ...]:
+def _order(run: Interpretation, *, training: bool) -> tuple[str, ...]:
     """Any order in which inputs come first; the emitted one where states, stops or sums of gradients depend on it."""
-    sites = graph.mode_sites(mode)
-    if training or graph.states or any(graph.site(site).operation == "relative_change" for site in sites):
-        return sites
+    graph = run.graph
+    if training or graph.states or any(graph.site(site).operation == "relative_change" for site in run.sites):
+        return run.sites
     flow: nx.DiGraph[str] = nx.DiGraph()
-    flow.add_nodes_from(sites)
+    flow.add_nodes_from(run.sites)
     for source, target, data in graph.nx.edges(data=True):
-        if data["kind"] == "flow" and mode in data["modes"]:
+        if data["kind"] == "flow" and run.mode in data["modes"]:
             flow.add_edge(source, target)
     return tuple(nx.topological_sort(flow))
 
@@ -133,8 +135,7 @@ def _stop_where_settled(run: Interpretation, site: Site, change: Tensor) -> None
     run.changes.append(change)
     if site.attribute("last") or change.item() >= site.attribute("stop_below"):
         return
-    order = run.graph.mode_sites(run.mode)
-    later = order[order.index(site.id) + 1 :]
+    later = run.sites[run.sites.index(site.id) + 1 :]
     settle = next(number for number, other in enumerate(later) if run.graph.site(other).operation == "settle")
     run.values[Port(later[settle])] = run.values[run.graph.inputs(site.id, run.mode)["x"]]
     run.skipped |= set(later[: settle + 1])

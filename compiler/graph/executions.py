@@ -252,6 +252,3 @@ def skip_key(run: Execution) -> int:
     key = run.number if _over_all_loops(run.stage) else run.step
     assert key is not None
     return key
-
-
-__all__ = ["FULL", "Event", "Execution", "Table", "block_of", "first_uses", "placed", "skip_key", "skip_pairs"]

@@ -6,10 +6,6 @@ from ..constants import FLOAT32_EPS
 from .operation import ALWAYS, Operation, SiteContext, keeps_input, keeps_output, matrices, nothing
 
 
-def _first_input(context: SiteContext) -> int:
-    return next(iter(context.inputs.values()))
-
-
 def _bounded(context: SiteContext) -> int:
     return context.inputs["x"] if context.slots["gate"] == (4,) else 0
 
@@ -83,7 +79,7 @@ STREAM_OPERATIONS: dict[str, Operation] = {
     "keep": Operation(("x",), "before", call="{x}", flops=nothing),
     "settle": Operation(("x",), "x", call="{x}", flops=nothing),
     "relative_change": Operation(
-        ("x", "before"), "change", call="relative_change", width=_first_input, flops=lambda context: 4 * context.width
+        ("x", "before"), "change", call="relative_change", width=keeps_input, flops=lambda context: 4 * context.width
     ),
     "record_trace": Operation(("before", "x"), "x", call=".record", writes=("trace",)),
     "add_trace": Operation(

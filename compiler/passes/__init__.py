@@ -59,11 +59,6 @@ def run_passes(spec: Spec, until: str | None = None) -> Draft:
     return draft
 
 
-def plan_spec(spec: Spec) -> Plan:
-    """Compiles a checked spec into a plan; imports no torch."""
-    return freeze(run_passes(spec))
-
-
 def freeze(draft: Draft) -> Plan:
     """The plan of a draft that went through all passes."""
     assert draft.graph is not None and draft.size is not None

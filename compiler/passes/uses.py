@@ -15,7 +15,8 @@ def count_uses(draft: Draft) -> Draft:
     assert draft.graph is not None
     graph = draft.graph
     trained = {mode: mode + TRAINING if mode in draft.variants else mode for mode in draft.modes}
-    reached = {mode: _stores_with_gradient(graph, variant) for mode, variant in trained.items()}
+    order = dict(draft.order) | {mode + TRAINING: sites for mode, sites in draft.variants.items()}
+    reached = {mode: _stores_with_gradient(graph, variant, order[variant]) for mode, variant in trained.items()}
     uses = {}
     for store in graph.stores:
         modes = tuple(mode for mode in draft.modes if graph.readers(store.name, trained[mode]))
@@ -24,9 +25,8 @@ def count_uses(draft: Draft) -> Draft:
     return replace(draft, uses=uses)
 
 
-def _stores_with_gradient(graph: Graph, mode: str) -> set[str]:
+def _stores_with_gradient(graph: Graph, mode: str, sites: tuple[str, ...]) -> set[str]:
     """Stores that the loss depends on by a way that no `detach` cuts."""
-    sites = graph.mode_sites(mode)
     losses = [site for site in sites if graph.site(site).operation in LOSSES and not graph.flows_on(site, mode)]
     seen: set[str] = set()
     ahead = list(losses)

@@ -63,19 +63,17 @@ class Findings:
         related: tuple[Related, ...] = (),
     ) -> None:
         """Like `error`, unless the very same is reported already: for what several blocks share."""
-        if not any(
-            (item.code, item.message) == (code, message) and item.span == span_at(self.root, path, key=key)
-            for item in self.diagnostics
-        ):
+        if not self._reported(code, path, message, key=key):
             self.error(code, path, message, hint, key=key, related=related)
 
     def warning_once(self, code: str, path: YamlPath, message: str, hint: str) -> None:
         """Like `warning`, unless the very same is reported already."""
-        if not any(
-            (item.code, item.message, item.span) == (code, message, span_at(self.root, path))
-            for item in self.diagnostics
-        ):
+        if not self._reported(code, path, message):
             self.warning(code, path, message, hint)
+
+    def _reported(self, code: str, path: YamlPath, message: str, *, key: bool = False) -> bool:
+        found = (code, message, span_at(self.root, path, key=key))
+        return any((item.code, item.message, item.span) == found for item in self.diagnostics)
 
     def warning(self, code: str, path: YamlPath, message: str, hint: str, *, key: bool = False) -> None:
         """Reports a warning, likewise."""

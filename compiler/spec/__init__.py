@@ -10,8 +10,6 @@ from .cadence import Phase
 from .quantization import Quantization
 from .train import Data, Evaluate, Train
 
-GROUPS = ("matrices", "embeddings", "scalars", "head")
-
 
 @dataclass(frozen=True, slots=True)
 class Budget:

@@ -77,7 +77,7 @@ class _Finder:
         self._plan, self._graph, self._mode = plan, plan.graph, mode
         self._positions = {position.index: position for position in plan.positions}
         self._stages = [stage.name for stage in plan.spec.architecture.stages]
-        self._sites = [plan.graph.site(site) for site in plan.graph.mode_sites(mode)]
+        self._sites = [plan.graph.site(site) for site in plan.modes[mode].sites]
         self._found: dict[tuple[str, str | None], Removal] = {}
 
     def find(self) -> list[Removal]:

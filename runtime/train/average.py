@@ -79,10 +79,6 @@ class ExponentialAverage(Shadow):
             for name, shadow in self._shadow.items():
                 shadow.copy_(parameters[name].detach())
 
-    def initial_share(self) -> float:
-        """Share in `weights()` of those that it started from."""
-        return 0.0 if self.debias else self.decay**self.updates
-
     def weights(self) -> dict[str, Tensor]:
         """See `Shadow.weights`."""
         weights = super().weights()
