@@ -7,7 +7,7 @@ from dataclasses import replace
 
 from ..graph.model import Store
 from ..plan import UNASSIGNED
-from ..spec.train import Assignment
+from ..spec.optimizer import Assignment
 from .draft import Draft
 from .quantization import matches
 

@@ -7,8 +7,10 @@ from typing import Any
 
 from .architecture import Architecture
 from .cadence import Phase
+from .data import Data
+from .evaluate import Evaluate
 from .quantization import Quantization
-from .train import Data, Evaluate, Train
+from .train import Train
 
 
 @dataclass(frozen=True, slots=True)

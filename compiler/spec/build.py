@@ -7,21 +7,17 @@ from typing import Any
 from . import Budget, Spec
 from .build_architecture import build_architecture
 from .cadence import build_cadence
+from .data import build_data
+from .evaluate import build_evaluate
+from .optimizer import Assignment, build_optimizer
 from .quantization import Clip, Codec, Match, Quantization, Rule, Scheme
 from .resolve_blocks import resolve_blocks
 from .train import (
-    Assignment,
     Average,
-    Data,
-    Evaluate,
-    GroupOptimizer,
-    MomentumWarmup,
     QuantizationAware,
     Schedule,
-    Source,
     Start,
     Stop,
-    TokenizerSource,
     Train,
 )
 
@@ -39,13 +35,13 @@ def build_spec(plain: Plain) -> Spec:
         name=plain["name"],
         about=plain["about"],
         budget=Budget(**plain["budget"]),
-        data=_data(plain["data"]),
+        data=build_data(plain["data"]),
         architecture=build_architecture(plain),
         cadence=build_cadence(plain),
         activities=dict(plain["activities"]),
         quantization=_quantization(plain["quantization"]),
         train=_train(plain["train"]),
-        evaluate=_evaluate(plain["evaluate"], plain["train"]),
+        evaluate=build_evaluate(plain["evaluate"], plain["train"]),
         plain=plain,
     )
 
@@ -65,7 +61,7 @@ def _train(plain: Plain) -> Train:
     nested = {
         "stop": Stop(**plain["stop"]),
         "schedule": Schedule(**plain["schedule"]),
-        "optimizer": {group: _optimizer(value) for group, value in plain["optimizer"].items()},
+        "optimizer": {group: build_optimizer(value) for group, value in plain["optimizer"].items()},
         "assign": tuple(Assignment(rule["to"], Match(**rule["match"])) for rule in plain["assign"]),
         "averages": {name: _average(value) for name, value in plain["averages"].items()},
         "quantization_aware": None if aware is None else QuantizationAware(Start(**aware["start"])),
@@ -76,21 +72,3 @@ def _train(plain: Plain) -> Train:
 def _average(plain: Plain) -> Average:
     start = plain.get("start")
     return Average(**(plain | {"start": None if start is None else Start(**start)}))
-
-
-def _optimizer(plain: Plain) -> GroupOptimizer:
-    warmup = plain.get("momentum_warmup")
-    betas = plain.get("betas")
-    nested = {
-        "momentum_warmup": None if warmup is None else MomentumWarmup(**warmup),
-        "betas": None if betas is None else (betas[0], betas[1]),
-    }
-    return GroupOptimizer(**(plain | nested))
-
-
-def _data(plain: Plain) -> Data:
-    return Data(Source(**plain["source"]), TokenizerSource(**plain["tokenizer"]), plain["order"])
-
-
-def _evaluate(plain: Plain, train: Plain) -> Evaluate:
-    return Evaluate(**(plain | {"sequence_length": plain["sequence_length"] or train["sequence_length"]}))

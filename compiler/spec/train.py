@@ -1,39 +1,15 @@
-"""The `train`, `evaluate` and `data` sections: optimizers by group, clock, averaging, and where text comes from."""
+"""The `train` section: clocks and schedule, averages, rounding, checkpoints."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass, field
 from typing import Literal
 
-from .quantization import Match
+from .optimizer import Assignment, GroupOptimizer
 
 Precision = Literal["float32", "bfloat16"]
-Destination = Literal["matrices", "embeddings", "scalars", "head", "frozen", "declared"]
 LAST = "last"
 """What `load` says where no average is scored and packed, but the weights after the last step."""
-
-
-@dataclass(frozen=True, slots=True)
-class MomentumWarmup:
-    """Muon's momentum rises linearly from `start` to the optimizer's `momentum` over `steps` steps."""
-
-    start: float
-    steps: int
-
-
-@dataclass(frozen=True, slots=True)
-class GroupOptimizer:
-    """The optimizer of one group of stores; `kind` says which fields are read (the others are None)."""
-
-    kind: Literal["muon", "adamw"]
-    lr: float
-    weight_decay: float
-    momentum: float | None = None  # muon
-    momentum_warmup: MomentumWarmup | None = None  # muon
-    nesterov: bool | None = None  # muon
-    newton_schulz_steps: int | None = None  # muon
-    betas: tuple[float, float] | None = None  # adamw
-    eps: float | None = None  # adamw
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,14 +29,6 @@ class Schedule:
     warmup_steps: int = 0
     warmdown_steps: int = 0
     floor: float = 0.0
-
-
-@dataclass(frozen=True, slots=True)
-class Assignment:
-    """Stores that `match` are trained by group `to`; `frozen` keeps them as they start, `declared` asks each store."""
-
-    to: Destination
-    match: Match = field(default_factory=Match)
 
 
 @dataclass(frozen=True, slots=True)
@@ -136,40 +104,3 @@ class Train:
     def micro_batch_sequences(self) -> int:
         """Sequences of one forward pass."""
         return self.batch_tokens // (self.sequence_length * self.accumulation)
-
-
-@dataclass(frozen=True, slots=True)
-class Evaluate:
-    """The `evaluate` section: the sliding window of the score, in tokens."""
-
-    sequence_length: int
-    stride: int
-    batch_windows: int = 16
-
-
-@dataclass(frozen=True, slots=True)
-class Source:
-    """Where text comes from: the running interpreter's standard library, or shards in the challenge's format."""
-
-    kind: Literal["python_standard_library", "shards"]
-    validation_bytes: int | None = None  # python_standard_library
-    train: str | None = None  # shards: glob
-    validation: str | None = None  # shards: glob
-
-
-@dataclass(frozen=True, slots=True)
-class TokenizerSource:
-    """A SentencePiece model: trained on the train split, or read from a file."""
-
-    kind: Literal["train", "file"]
-    embed: bool
-    path: str | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class Data:
-    """The `data` section; `order` is that of the training sequences."""
-
-    source: Source = field(default_factory=lambda: Source("python_standard_library", 100_000))
-    tokenizer: TokenizerSource = field(default_factory=lambda: TokenizerSource("train", True))
-    order: Literal["contiguous", "shuffled"] = "contiguous"

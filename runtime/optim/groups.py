@@ -9,7 +9,8 @@ import torch
 from torch import Tensor, nn
 
 from ...compiler.plan import Plan, PlannedStore
-from ...compiler.spec.train import GroupOptimizer, Train
+from ...compiler.spec.optimizer import GroupOptimizer
+from ...compiler.spec.train import Train
 from .liveness import check_gradients
 from .muon import Muon, default_dtype
 from .schedule import lr_scale, momentum_at

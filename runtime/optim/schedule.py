@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+from ...compiler.spec.optimizer import GroupOptimizer
 from ...compiler.spec.schedule import lr_scale
-from ...compiler.spec.train import GroupOptimizer
 
 __all__ = ["lr_scale", "momentum_at"]
 

@@ -10,7 +10,8 @@ from torch import nn
 
 from loopspec.compiler.plan import Plan, PlannedStore
 from loopspec.compiler.spec.architecture import Init
-from loopspec.compiler.spec.train import GroupOptimizer, Schedule, Stop, Train
+from loopspec.compiler.spec.optimizer import GroupOptimizer
+from loopspec.compiler.spec.train import Schedule, Stop, Train
 from loopspec.runtime.optim.groups import GroupedOptimizers, parameters_of, stores_by_group
 from loopspec.runtime.optim.liveness import LivenessError
 from loopspec.runtime.optim.muon import Muon

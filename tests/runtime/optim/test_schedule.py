@@ -7,7 +7,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from loopspec.compiler.spec.train import GroupOptimizer, MomentumWarmup, Schedule
+from loopspec.compiler.spec.optimizer import GroupOptimizer, MomentumWarmup
+from loopspec.compiler.spec.train import Schedule
 from loopspec.runtime.optim.schedule import lr_scale, momentum_at
 
 GOLDEN = json.loads((Path(__file__).parents[2] / "golden" / "schedules.json").read_text())

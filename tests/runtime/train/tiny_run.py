@@ -17,8 +17,9 @@ from torch import Tensor, nn
 from loopspec.compiler.plan import Plan, PlannedStore
 from loopspec.compiler.spec.architecture import Init
 from loopspec.compiler.spec.cadence import Phase, Until
+from loopspec.compiler.spec.optimizer import GroupOptimizer, MomentumWarmup
 from loopspec.compiler.spec.quantization import Clip, Scheme
-from loopspec.compiler.spec.train import Average, GroupOptimizer, MomentumWarmup, Schedule, Stop, Train
+from loopspec.compiler.spec.train import Average, Schedule, Stop, Train
 from loopspec.runtime.train.loop import RunResult, Trainer, TrainingJob, Validate
 from loopspec.runtime.train.progress import Progress
 from loopspec.runtime.train.run_folder import RunFolder
