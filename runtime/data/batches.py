@@ -1,9 +1,9 @@
-"""Training batches cut from a token stream, in the challenge's way.
+"""Training batches cut from a token stream as it runs, in the challenge's way.
 
 Source: parameter-golf `train_gpt.py`, `DistributedTokenLoader`.
-Each micro-batch takes (sequences * length + 1) * world_size contiguous tokens. Rank r gets the r-th span, with inputs
-span[:-1] and targets span[1:]: the first token of every span is consumed without being a target. Sequences cross
-document boundaries, and the stream wraps.
+Each micro-batch takes sequences * length + 1 contiguous tokens, with inputs span[:-1] and targets span[1:]: the first
+token of every span is consumed without being a target. Sequences cross document boundaries, and the stream wraps.
+The challenge's eight ranks with a micro-batch each are eight micro-batches here.
 """
 
 import numpy as np
@@ -16,33 +16,15 @@ BatchArray = npt.NDArray[np.int64]
 
 
 class ContiguousBatches:
-    """Batches for one rank; the only state is the number of tokens that all ranks together have consumed."""
+    """One span after the other; the only state is the number of tokens consumed."""
 
-    def __init__(
-        self, tokens: TokenStream, sequence_length: int, sequences_per_batch: int, rank: int = 0, world_size: int = 1
-    ) -> None:
-        """Cut batches of (`sequences_per_batch`, `sequence_length`) for `rank` of `world_size`.
-
-        Raises:
-            BatchError: the stream is too short for one micro-batch of all ranks.
-        """
-        assert sequence_length > 0 and sequences_per_batch > 0 and 0 <= rank < world_size
+    def __init__(self, tokens: TokenStream) -> None:
         self._tokens = tokens
-        self._shape = (sequences_per_batch, sequence_length)
-        self._span = sequences_per_batch * sequence_length + 1
-        self._rank = rank
-        self._world_size = world_size
         self._consumed = 0
-        needed = self._span * world_size
-        if needed > len(tokens):
-            raise BatchError(
-                f"one batch needs {needed} tokens ({world_size} x ({sequences_per_batch} sequences x {sequence_length} "
-                f"+ 1)), the training data has {len(tokens)}; use more data, or a smaller batch or sequence"
-            )
 
     @property
     def consumed(self) -> int:
-        """Tokens consumed so far by all ranks together."""
+        """Tokens consumed so far."""
         return self._consumed
 
     @property
@@ -50,28 +32,74 @@ class ContiguousBatches:
         """How often the training data has been gone through."""
         return self._consumed / len(self._tokens)
 
-    def next(self) -> tuple[BatchArray, BatchArray]:
-        """Inputs and targets, each (sequences_per_batch, sequence_length)."""
-        span = self._tokens.read(self._consumed + self._rank * self._span, self._span)
-        self._consumed += self._span * self._world_size
-        return span[:-1].reshape(self._shape), span[1:].reshape(self._shape)
+    def check(self, sequences: int, length: int) -> None:
+        """Whether a micro-batch of this shape can be taken.
+
+        Raises:
+            BatchError: the stream is too short for it.
+        """
+        assert sequences > 0 and length > 0
+        needed = sequences * length + 1
+        if needed > len(self._tokens):
+            raise BatchError(
+                f"one micro-batch needs {needed} tokens ({sequences} sequences x {length} + 1), the training data has "
+                f"{len(self._tokens)}; use more data, or a smaller batch or sequence"
+            )
+
+    def take(self, sequences: int, length: int, rows: slice = slice(None)) -> tuple[BatchArray, BatchArray]:
+        """Inputs and targets of the next micro-batch, each (number of `rows`, length).
+
+        Only `rows` of the `sequences` are read, but the place moves past all of them.
+
+        Raises:
+            BatchError: see `check`.
+        """
+        self.check(sequences, length)
+        wanted = chosen_rows(sequences, rows)
+        span = self._tokens.read(self._consumed + wanted.start * length, len(wanted) * length + 1)
+        self._consumed += sequences * length + 1
+        shape = (len(wanted), length)
+        return span[:-1].reshape(shape), span[1:].reshape(shape)
 
     def state(self) -> dict[str, int]:
-        """What `restore` needs to go on to the token; the same on every rank, fit for JSON."""
-        return {"consumed": self._consumed, "stream_tokens": len(self._tokens)}
+        """What `restore` needs to go on to the token; fit for JSON."""
+        return {"consumed": self._consumed, **stream_identity(self._tokens)}
 
     def restore(self, state: dict[str, int]) -> None:
-        """Go on where `state` was taken, with the same or another batch shape or number of ranks.
+        """Go on where `state` was taken; later micro-batches may have another shape.
 
         Raises:
             BatchError: the state belongs to other training data, or is none of this class.
         """
-        consumed, stream_tokens = state.get("consumed"), state.get("stream_tokens")
-        if not isinstance(consumed, int) or consumed < 0:
-            raise BatchError(f"saved data position {state!r} has no valid 'consumed'; use an undamaged checkpoint")
-        if stream_tokens != len(self._tokens):
+        check_identity(state, stream_identity(self._tokens))
+        self._consumed = saved_count(state, "consumed")
+
+
+def chosen_rows(sequences: int, rows: slice) -> range:
+    """The sequence numbers that `rows` means: neighbours, at least one."""
+    wanted = range(sequences)[rows]
+    assert wanted and wanted.step == 1, f"rows {rows} of {sequences} sequences"
+    return wanted
+
+
+def stream_identity(tokens: TokenStream) -> dict[str, int]:
+    """What tells one training data from another in a saved position."""
+    return {"stream_tokens": len(tokens), "stream_hash": tokens.fingerprint}
+
+
+def check_identity(state: dict[str, int], expected: dict[str, int]) -> None:
+    """Raises BatchError where a saved position was taken with other data or settings."""
+    for key, value in expected.items():
+        if state.get(key) != value:
             raise BatchError(
-                f"the saved position belongs to training data of {stream_tokens} tokens, this run has "
-                f"{len(self._tokens)}; resume with the data of the checkpoint"
+                f"the saved data position has {key} {state.get(key)}, this run has {value}; "
+                "resume with the data and settings of the checkpoint"
             )
-        self._consumed = consumed
+
+
+def saved_count(state: dict[str, int], key: str) -> int:
+    """A count of a saved position; raises BatchError where it is none."""
+    value = state.get(key)
+    if not isinstance(value, int) or isinstance(value, bool) or value < 0:
+        raise BatchError(f"saved data position {state!r} has no valid {key!r}; use an undamaged checkpoint")
+    return value

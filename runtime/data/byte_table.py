@@ -15,7 +15,8 @@ import numpy.typing as npt
 
 from .corpus import SENTENCEPIECE_SPACE, Document
 from .errors import ByteAccountingError
-from .tokenizer import PieceKind, TokenArray, Tokenizer
+from .text_tokenizer import TextTokenizer
+from .tokenizer import PieceKind, TokenArray
 
 IntegerArray = npt.NDArray[np.integer]
 
@@ -35,7 +36,7 @@ class ByteTable:
 
     @classmethod
     def from_tokenizer(
-        cls, tokenizer: Tokenizer, vocab_size: int | None = None, dummy_prefix: bool | None = None
+        cls, tokenizer: TextTokenizer, vocab_size: int | None = None, dummy_prefix: bool | None = None
     ) -> "ByteTable":
         """The table for max(tokenizer's, `vocab_size`) tokens; ids beyond the tokenizer: 0 bytes, boundary.
 
@@ -86,9 +87,9 @@ class ByteTable:
 
 
 def assert_bytes_match(
-    documents: Sequence[Document], tokens: Sequence[TokenArray], table: ByteTable, bos_id: int
+    documents: Sequence[Document], tokens: Sequence[TokenArray], table: ByteTable, opening_id: int
 ) -> int:
-    """Check each document's tokens (without a first `bos_id`, which precedes them) against its UTF-8 length.
+    """Check each document's tokens (without an `opening_id`, which precedes them) against its UTF-8 length.
 
     Returns the number of bytes of all documents.
 
@@ -98,18 +99,18 @@ def assert_bytes_match(
     total = 0
     for document, array in zip(documents, tokens, strict=True):
         text = document.text.encode()
-        stream = np.concatenate((np.array([bos_id], dtype=np.uint16), array))
+        stream = np.concatenate((np.array([opening_id], dtype=np.uint16), array))
         if table.total(stream) != len(text):
             raise ByteAccountingError(_departure(document.name, text, stream, table))
         total += len(text)
     return total
 
 
-def _has_leading_space(tokenizer: Tokenizer, token: int) -> bool:
+def _has_leading_space(tokenizer: TextTokenizer, token: int) -> bool:
     return tokenizer.piece(token).startswith(SENTENCEPIECE_SPACE)
 
 
-def _piece_text(tokenizer: Tokenizer, token: int, kind: PieceKind) -> bytes | None:
+def _piece_text(tokenizer: TextTokenizer, token: int, kind: PieceKind) -> bytes | None:
     if kind == "control":
         return b""
     if kind == "byte":

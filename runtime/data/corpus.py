@@ -1,7 +1,7 @@
-"""The embedded corpus: the source text of the running interpreter's standard library.
+"""Documents split for training and validation, and the embedded corpus: source of the interpreter's standard library.
 
-It is on every machine that can run this program, is about 10 MB of English and code, and needs no network. It depends
-on the interpreter's version, so `Corpus.sha256` belongs into every record of a run.
+The latter is on every machine that can run this program, is about 10 MB of English and code, and needs no network. It
+depends on the interpreter's version, so `Corpus.sha256` belongs into every record of a run.
 """
 
 import hashlib
@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from .errors import CorpusError
+from .events import DataEvent
 
 DEFAULT_VALIDATION_BYTES = 100_000
 SENTENCEPIECE_SPACE = "\u2581"  # stands for a space inside SentencePiece: a text that holds it cannot be given back
@@ -47,13 +48,15 @@ class SkippedFile:
 class Corpus:
     """Documents split by file; no file, and no file's text, is in both splits.
 
-    `sha256` covers names and texts of both splits in order.
+    `sha256` covers names and texts of both splits in order; `name` says what it is, for people.
     """
 
     train: tuple[Document, ...]
     validation: tuple[Document, ...]
     sha256: str
     skipped: tuple[SkippedFile, ...]
+    name: str = "embedded corpus"
+    events: tuple[DataEvent, ...] = ()
 
     @property
     def skipped_counts(self) -> dict[str, int]:
@@ -108,7 +111,7 @@ def split_documents(
     kept = tuple(document for document in train if document.text not in held_out)
     if not kept:
         raise CorpusError(f"nothing is left to train on besides {validation_bytes} validation bytes; ask for fewer")
-    return Corpus(kept, tuple(validation), _digest(kept, validation), (*skipped, *copies))
+    return Corpus(kept, tuple(validation), corpus_digest(kept, validation), (*skipped, *copies))
 
 
 def _source_files(folder: Path) -> Iterator[Path]:
@@ -122,6 +125,11 @@ def _read(path: Path, name: str) -> Document | SkippedFile:
         return SkippedFile(name, "generated code table")
     if path.name.startswith(MACHINE_MODULE_PREFIX):
         return SkippedFile(name, "describes this machine")
+    return read_document(path, name)
+
+
+def read_document(path: Path, name: str) -> Document | SkippedFile:
+    """The text of a file as stored, or why it cannot be used."""
     try:
         text = path.read_bytes().decode("utf-8")
     except UnicodeDecodeError:
@@ -154,7 +162,8 @@ def _divide(ordered: Sequence[Document], validation_bytes: int) -> tuple[list[Do
     return validation, train
 
 
-def _digest(train: Sequence[Document], validation: Sequence[Document]) -> str:
+def corpus_digest(train: Sequence[Document], validation: Sequence[Document]) -> str:
+    """Hexadecimal sha256 over names and texts of both splits in order."""
     digest = hashlib.sha256()
     for split, documents in (("train", train), ("validation", validation)):
         for document in documents:

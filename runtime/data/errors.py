@@ -23,3 +23,11 @@ class ShardError(DataError):
 
 class BatchError(DataError):
     """Batches cannot be cut from the tokens, or a saved position does not belong to them."""
+
+
+class FetchError(DataError):
+    """A file of a data set cannot be fetched, or is not what it should be."""
+
+
+class PackError(DataError):
+    """Text cannot be packed into shards, or the place for them is taken."""

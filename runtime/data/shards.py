@@ -35,7 +35,7 @@ def read_shard(path: Path, vocab_size: int | None = None) -> TokenArray:
     count = _check_header(path, header, size)
     tokens = np.memmap(path, dtype="<u2", mode="r", offset=HEADER_BYTES, shape=(count,))
     if vocab_size is not None:
-        _check_tokens(path, tokens, vocab_size)
+        check_tokens(path, tokens, vocab_size)
     return tokens
 
 
@@ -91,12 +91,21 @@ def _check_header(path: Path, header: npt.NDArray[np.int32], size: int) -> int:
     return count
 
 
-def _check_tokens(path: Path, tokens: TokenArray, vocab_size: int) -> None:
+def check_tokens(path: Path, tokens: TokenArray, vocab_size: int, first: int = 0) -> int:
+    """The highest of `tokens` (n,), which begin with the `first`-th of the shard.
+
+    Raises:
+        ShardError: it is beyond the vocabulary; the message names the first such token.
+    """
+    highest = 0
     for start in range(0, len(tokens), SCAN_TOKENS):
         part = tokens[start : start + SCAN_TOKENS]
-        if int(part.max()) >= vocab_size:
-            index = start + int(np.argmax(part >= vocab_size))
+        highest = max(highest, int(part.max()))
+        if highest >= vocab_size:
+            within = int(np.argmax(part >= vocab_size))
+            index = first + start + within
             raise ShardError(
-                f"{path}: byte {HEADER_BYTES + index * TOKEN_BYTES}: token {tokens[index]} (number {index}) is beyond "
-                f"the vocabulary of {vocab_size}; use the shards of this tokenizer, or set model.vocab_size"
+                f"{path}: byte {HEADER_BYTES + index * TOKEN_BYTES}: token {part[within]} (number {index}) is beyond "
+                f"the tokenizer's vocabulary of {vocab_size}; give the tokenizer that made the shards"
             )
+    return highest

@@ -1,9 +1,10 @@
-"""Everything that training and evaluation need to know about their data, from the embedded corpus or from shards."""
+"""Everything that training and evaluation need to know about their data, from a corpus or from shards."""
 
 import hashlib
 import itertools
 from collections.abc import Sequence
 from dataclasses import dataclass
+from pathlib import Path
 
 import numpy as np
 
@@ -11,9 +12,11 @@ from .byte_table import ByteTable, assert_bytes_match
 from .corpus import Corpus, Document
 from .errors import ShardError
 from .events import DataEvent
+from .shard_checks import Progress, check_shards
 from .shards import expand_shards, read_shard
+from .text_tokenizer import TextTokenizer
 from .token_stream import TokenStream
-from .tokenizer import TokenArray, Tokenizer
+from .tokenizer import TokenArray
 
 MAX_DECODED_TOKENS = 8_000_000  # the text of more validation tokens is only wanted for yardsticks, and costs minutes
 
@@ -29,7 +32,8 @@ class TokenData:
         validation_text: those bytes, or None (an event says why).
         byte_table: bytes by token.
         tokenizer: what made the tokens.
-        corpus_sha256: of the corpus; for shards the same as `validation_sha256`: hashing all of them takes minutes.
+        corpus_sha256: of the corpus; for shards of names, sizes, headers and ends of the training shards, see
+            `shards_sha256`, and of the validation tokens: hashing all of them takes minutes.
         validation_sha256: of `validation` as little-endian uint16.
         description: one line for people.
         events: what happened on the way, to be printed.
@@ -40,11 +44,16 @@ class TokenData:
     validation_bytes: int
     validation_text: bytes | None
     byte_table: ByteTable
-    tokenizer: Tokenizer
+    tokenizer: TextTokenizer
     corpus_sha256: str
     validation_sha256: str
     description: str
     events: tuple[DataEvent, ...]
+
+    @property
+    def bos_id(self) -> int | None:
+        """The token that opens every document, if the tokenizer has one."""
+        return self.tokenizer.bos_id
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -63,24 +72,24 @@ class ValidationData:
     description: str
 
 
-def from_corpus(corpus: Corpus, tokenizer: Tokenizer, vocab_size: int | None = None) -> TokenData:
-    """Tokenize a corpus: documents in order, a beginning-of-document token before each.
+def from_corpus(corpus: Corpus, tokenizer: TextTokenizer, vocab_size: int | None = None) -> TokenData:
+    """Tokenize a corpus: documents in order, a beginning-of-document token before each if the tokenizer has one.
 
     Raises:
         ByteAccountingError: some document's tokens do not stand for exactly its bytes.
     """
     validation = validation_from_corpus(corpus, tokenizer, vocab_size)
-    train = _tokenize(corpus.train, tokenizer, validation.byte_table)
+    train = tokenize(corpus.train, tokenizer, validation.byte_table)
     skipped = sorted(corpus.skipped_counts.items())
     listed = ", ".join(f"{count} {reason}" for reason, count in skipped)
     message = f"left out of the corpus: {sum(count for _, count in skipped)} files ({listed})"
-    events = (DataEvent("corpus_skipped", message),) if skipped else ()
+    events = (DataEvent("corpus_skipped", message), *corpus.events) if skipped else corpus.events
     description = (
-        f"embedded corpus {corpus.sha256[:12]}: {len(corpus.train)} files, {len(train)} tokens to train on; "
+        f"{corpus.name} {corpus.sha256[:12]}: {len(corpus.train)} files, {len(train)} tokens to train on; "
         f"{validation.description}"
     )
     return TokenData(
-        train=TokenStream([train]),
+        train=TokenStream([train], tokenizer.vocab_size),
         validation=validation.tokens,
         validation_bytes=validation.bytes,
         validation_text="".join(document.text for document in corpus.validation).encode(),
@@ -93,28 +102,35 @@ def from_corpus(corpus: Corpus, tokenizer: Tokenizer, vocab_size: int | None = N
     )
 
 
-def validation_from_corpus(corpus: Corpus, tokenizer: Tokenizer, vocab_size: int | None = None) -> ValidationData:
+def validation_from_corpus(corpus: Corpus, tokenizer: TextTokenizer, vocab_size: int | None = None) -> ValidationData:
     """Tokenize the validation documents of a corpus only; raises as `from_corpus`."""
     table = ByteTable.from_tokenizer(tokenizer, vocab_size)
-    tokens = _tokenize(corpus.validation, tokenizer, table)
+    tokens = tokenize(corpus.validation, tokenizer, table)
     size = sum(len(document.text.encode()) for document in corpus.validation)
     description = f"{len(corpus.validation)} files, {len(tokens)} tokens, {size} bytes to validate on"
     return ValidationData(tokens, size, table, tokens_sha256(tokens), description)
 
 
 def from_shards(
-    train_pattern: str, validation_pattern: str, tokenizer: Tokenizer, vocab_size: int | None = None
+    train_pattern: str,
+    validation_pattern: str,
+    tokenizer: TextTokenizer,
+    vocab_size: int | None = None,
+    limit: int | None = None,
+    progress: Progress | None = None,
 ) -> TokenData:
     """Map the challenge's shards; validation bytes are counted by the challenge's table, to the letter.
 
-    `vocab_size`: the model's, if it is larger than the tokenizer's; a token beyond both is an error.
+    `vocab_size`: the model's, if it is larger than the tokenizer's: the length of the byte table. With `limit` only so
+    many training shards are used, and looked at. `progress` is told shards checked and their number.
 
     Raises:
-        ShardError: see `read_shard`, `expand_shards` and `validation_from_shards`.
+        ShardError: see `check_shards`, `expand_shards` and `validation_from_shards`; or a shard is in both splits.
     """
+    paths, limited = _training_shards(train_pattern, validation_pattern, limit)
     validation = validation_from_shards(validation_pattern, tokenizer, vocab_size)
-    limit = len(validation.byte_table.base_bytes)
-    train = TokenStream([read_shard(path, limit) for path in expand_shards(train_pattern)])
+    shards = check_shards(paths, tokenizer.vocab_size, progress)
+    train = TokenStream(shards.arrays, tokenizer.vocab_size)
     text, events = _decode(validation.tokens, validation.byte_table)
     return TokenData(
         train=train,
@@ -123,21 +139,21 @@ def from_shards(
         validation_text=text,
         byte_table=validation.byte_table,
         tokenizer=tokenizer,
-        corpus_sha256=validation.sha256,
+        corpus_sha256=hashlib.sha256(f"{shards.sha256} {validation.sha256}".encode()).hexdigest(),
         validation_sha256=validation.sha256,
         description=f"shards {train_pattern}: {len(train)} tokens to train on; {validation.description}",
-        events=events,
+        events=(*limited, *shards.events, *events),
     )
 
 
-def validation_from_shards(pattern: str, tokenizer: Tokenizer, vocab_size: int | None = None) -> ValidationData:
+def validation_from_shards(pattern: str, tokenizer: TextTokenizer, vocab_size: int | None = None) -> ValidationData:
     """Read the validation shards only; `vocab_size` as for `from_shards`.
 
     Raises:
         ShardError: see `read_shard` and `expand_shards`; or nothing in the shards can be scored.
     """
     table = ByteTable.from_tokenizer(tokenizer, vocab_size, dummy_prefix=True)
-    tokens = np.concatenate([read_shard(path, len(table.base_bytes)) for path in expand_shards(pattern)])
+    tokens = np.concatenate([read_shard(path, tokenizer.vocab_size) for path in expand_shards(pattern)])
     size = table.total(tokens)
     if size < 1:
         raise ShardError(
@@ -153,11 +169,32 @@ def tokens_sha256(tokens: TokenArray) -> str:
     return hashlib.sha256(np.ascontiguousarray(tokens, dtype="<u2").data).hexdigest()
 
 
-def _tokenize(documents: Sequence[Document], tokenizer: Tokenizer, table: ByteTable) -> TokenArray:
+def tokenize(documents: Sequence[Document], tokenizer: TextTokenizer, table: ByteTable) -> TokenArray:
+    """Tokens (n + 1,) that stand for exactly the documents' bytes; the first only precedes.
+
+    Raises:
+        ByteAccountingError: some document's tokens do not stand for exactly its bytes.
+    """
     arrays = tokenizer.encode_documents([document.text for document in documents])
-    assert_bytes_match(documents, arrays, table, tokenizer.bos_id)
-    opening = np.array([tokenizer.bos_id], dtype=np.uint16)
+    assert_bytes_match(documents, arrays, table, tokenizer.opening_id)
+    opening = np.array([tokenizer.opening_id], dtype=np.uint16)
+    if tokenizer.bos_id is None:  # an opening before each document would count as text of its own
+        return np.concatenate((opening, *arrays))
     return np.concatenate(list(itertools.chain.from_iterable((opening, array) for array in arrays)))
+
+
+def _training_shards(
+    train_pattern: str, validation_pattern: str, limit: int | None
+) -> tuple[list[Path], tuple[DataEvent, ...]]:
+    """The training shards in order of their names, and a word where not all of them are used."""
+    found = expand_shards(train_pattern)
+    both = set(found) & set(expand_shards(validation_pattern))
+    if both:
+        raise ShardError(f"{min(both)}: is a training and a validation shard; give globs that have no file in common")
+    if limit is None:
+        return found, ()
+    message = f"training on the first {min(limit, len(found))} of {len(found)} shards (data.source.limit {limit})"
+    return found[:limit], (DataEvent("shards_limited", message),)
 
 
 def _decode(validation: TokenArray, table: ByteTable) -> tuple[bytes | None, tuple[DataEvent, ...]]:

@@ -88,6 +88,11 @@ class Tokenizer:
             raise TokenizerError(f"{source}: no beginning-of-document piece; train the model with bos_id set")
         self.has_dummy_prefix: bool = self._processor.encode_as_pieces("a")[0].startswith("\u2581")
 
+    @property
+    def opening_id(self) -> int:
+        """The token that precedes a text: `bos_id`."""
+        return self.bos_id
+
     @classmethod
     def from_bytes(cls, model_bytes: bytes) -> "Tokenizer":
         """Load a serialized model. Raises TokenizerError."""

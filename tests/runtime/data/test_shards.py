@@ -72,7 +72,9 @@ def test_a_token_beyond_the_vocabulary_is_named(tmp_path):
     path = tmp_path / "shard.bin"
     write_shard(path, np.array([1, 2, 399, 3, 400]))
     assert len(read_shard(path, 401)) == 5
-    with pytest.raises(ShardError, match=r"byte 1032: token 400 \(number 4\) is beyond the vocabulary of 400"):
+    with pytest.raises(
+        ShardError, match=r"byte 1032: token 400 \(number 4\) is beyond the tokenizer's vocabulary of 400"
+    ):
         read_shard(path, 400)
 
 

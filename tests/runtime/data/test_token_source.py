@@ -5,9 +5,12 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from loopspec.runtime.data import token_source
-from loopspec.runtime.data.corpus import Document, SkippedFile, split_documents, standard_library_corpus
+from loopspec.runtime.data.byte_tokenizer import ByteTokenizer
+from loopspec.runtime.data.corpus import Corpus, Document, SkippedFile, split_documents, standard_library_corpus
 from loopspec.runtime.data.errors import ByteAccountingError, ShardError
 from loopspec.runtime.data.shards import write_shard
 from loopspec.runtime.data.token_source import from_corpus, from_shards, validation_from_corpus
@@ -65,13 +68,14 @@ def test_shards_give_the_challenges_bytes(tmp_path):
     assert data.validation_bytes == ARRAYS["token_bytes_for_targets"].sum() == len(data.validation_text)
     assert data.validation_text.startswith(b"The quiet river")
     bodies = [(tmp_path / f"val_{index}.bin").read_bytes()[1024:] for index in range(2)]
-    assert data.corpus_sha256 == data.validation_sha256 == hashlib.sha256(b"".join(bodies)).hexdigest()
+    assert data.validation_sha256 == hashlib.sha256(b"".join(bodies)).hexdigest() != data.corpus_sha256
+    assert data.bos_id == CHALLENGE.bos_id
     assert data.events == ()
 
 
 def test_text_that_is_not_decoded_is_an_event(tmp_path, monkeypatch):
     path = tmp_path / "val.bin"
-    write_shard(path, np.append(ARRAYS["tokens"][:4], 410))
+    write_shard(path, np.append(ARRAYS["tokens"][:4], 0))  # the unknown piece
     data = from_shards(TRAIN_PATTERN, str(path), CHALLENGE, 424)
     assert data.validation_text is None
     assert [event.kind for event in data.events] == ["validation_text_missing"]
@@ -81,8 +85,46 @@ def test_text_that_is_not_decoded_is_an_event(tmp_path, monkeypatch):
     assert event.message == "validation text not decoded: 3 tokens are over 2"
 
 
-def test_a_token_beyond_model_and_tokenizer_is_refused(tmp_path):
-    path = tmp_path / "val.bin"
-    write_shard(path, np.array([1, 424]))
-    with pytest.raises(ShardError, match=r"token 424 .* vocabulary of 424"):
-        from_shards(TRAIN_PATTERN, str(path), CHALLENGE, 424)
+@pytest.mark.parametrize("split", ["train", "val"])
+def test_a_token_beyond_the_tokenizer_is_refused_even_where_the_model_has_a_row(tmp_path, split):
+    write_shard(tmp_path / "train.bin", ARRAYS["tokens"])
+    write_shard(tmp_path / "val.bin", ARRAYS["tokens"])
+    write_shard(tmp_path / f"{split}.bin", np.array([1, 400]))
+    with pytest.raises(ShardError, match=rf"{split}\.bin: byte 1026: token 400 .* tokenizer's vocabulary of 400; give"):
+        from_shards(f"{tmp_path}/train.bin", f"{tmp_path}/val.bin", CHALLENGE, 424)
+
+
+def test_only_the_first_shards_are_used_and_looked_at(tmp_path):
+    for index in range(3):
+        write_shard(tmp_path / f"train_{index}.bin", np.full(10, index))
+    (tmp_path / "train_2.bin").write_bytes(b"damaged")
+    write_shard(tmp_path / "val.bin", ARRAYS["tokens"])
+    told = []
+    progress = lambda done, total: told.append((done, total))  # noqa: E731
+    pattern, validation = f"{tmp_path}/train_*.bin", f"{tmp_path}/val.bin"
+    data = from_shards(pattern, validation, CHALLENGE, limit=2, progress=progress)
+    assert data.train.read(0, 20).tolist() == [0] * 10 + [1] * 10 and told == [(1, 2), (2, 2)]
+    assert [event.message for event in data.events] == ["training on the first 2 of 3 shards (data.source.limit 2)"]
+    assert data.corpus_sha256 != from_shards(pattern, validation, CHALLENGE, limit=1).corpus_sha256
+    with pytest.raises(ShardError, match=r"train_2\.bin: byte 7: ends inside the 1024-byte header"):
+        from_shards(pattern, validation, CHALLENGE)
+
+
+def test_a_shard_in_both_splits_is_refused(tmp_path):
+    write_shard(tmp_path / "a.bin", ARRAYS["tokens"])
+    with pytest.raises(ShardError, match=r"a\.bin: is a training and a validation shard"):
+        from_shards(f"{tmp_path}/*.bin", f"{tmp_path}/a.bin", CHALLENGE)
+
+
+@settings(max_examples=30, deadline=None)
+@given(st.lists(st.text(st.characters(exclude_categories=["Cs"]), min_size=1, max_size=30), min_size=2, max_size=6))
+def test_bytes_of_any_text_are_counted_exactly_with_and_without_an_opening_token(texts):
+    documents = tuple(Document(f"d{index}", text) for index, text in enumerate(texts))
+    corpus = Corpus(documents[:1], documents[1:], "", ())
+    for vocab_size in (256, 257, 300):
+        tokenizer = ByteTokenizer.for_vocabulary(vocab_size)
+        data = from_corpus(corpus, tokenizer, vocab_size)
+        text = "".join(texts[1:]).encode()
+        assert data.validation_bytes == len(text) == data.byte_table.total(data.validation)
+        assert data.byte_table.target_text(data.validation) == text == data.validation_text
+        assert len(data.validation) == 1 + len(text) + (len(texts) - 2 if data.bos_id is not None else 0)
