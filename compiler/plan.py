@@ -129,6 +129,12 @@ class Plan:
         return tuple(state for state in self.states if state.exported)
 
     @property
+    def checkpointed_positions(self) -> frozenset[int]:
+        """Positions that the backward pass computes again instead of keeping what is inside."""
+        stages = {stage.name for stage in self.spec.architecture.stages if stage.checkpoint_activations}
+        return frozenset(position.index for position in self.positions if position.stage in stages)
+
+    @property
     def parameters(self) -> int:
         """Parameters: every store once, whatever the number of sites that read it, those of training alone included."""
         return sum(store.elements for store in self.stores)

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from itertools import groupby
+
 from ..graph.model import Port, Site
 from ..graph.modes import TRAINING, base_mode
+from ..graph.regions import Region
 from ..operations import OPERATIONS
 from ..plan import Plan
 from .expressions import Call, expression
@@ -11,6 +14,8 @@ from .names import method_name, quoted, training_name, value_names
 
 _STEP = "    "
 _LENGTH = 120
+_USUAL = ("x0_mix", "loop_vector", "within_document")
+"""Features that no comment names: most positions have them, and the next lines show them."""
 
 
 def method_lines(plan: Plan, variant: str, sites: tuple[str, ...]) -> list[str]:
@@ -40,25 +45,59 @@ class _Method:
         ]
         if any(self.graph.site(site).operation == "relative_change" for site in self.sites):
             lines.append(f"{self.indent}self.changes = []  # of the stream by each extra cycle, relative")
-        for site_id in self.sites:
-            lines += self._site(self.graph.site(site_id))
+        for position, run in groupby(self.sites, key=self._checkpointed):
+            sites = tuple(run)
+            if position is not None:
+                lines += self._region(Region(self.graph, self.variant, position, sites))
+                continue
+            for site_id in sites:
+                lines += self._site(self.graph.site(site_id))
         return lines
+
+    def _checkpointed(self, site_id: str) -> int | None:
+        """The position of a site that the backward pass computes again."""
+        position = self.graph.site(site_id).position
+        return position if position in self.plan.checkpointed_positions else None
+
+    def _region(self, region: Region) -> list[str]:
+        """A position as a function of its inputs, and its call through `checkpoint_activations`."""
+        lines = self._heading(self.graph.site(region.sites[0]))
+        function, outer = f"position_{region.position}", self.indent
+        inputs = {self.names[port]: self._annotation(port) for port in region.inputs}
+        outputs = [self.names[port] for port in region.outputs]
+        parameters = ", ".join(f"{name}: {annotation}" for name, annotation in inputs.items())
+        result = "Tensor" if len(outputs) == 1 else f"tuple[{', '.join('Tensor' for _ in outputs)}]"
+        lines += _wrapped(f"{outer}def {function}({parameters})", f" -> {result}:")
+        self.indent += _STEP
+        for site_id in region.sites:
+            lines += self._site(self.graph.site(site_id))
+        lines += [f"{self.indent}return {', '.join(outputs)}", ""]
+        self.indent = outer
+        call = f"checkpoint_activations({', '.join([function, *inputs])})"
+        return [*lines, *_wrapped(f"{self.indent}{', '.join(outputs)} = {call}")]
+
+    def _annotation(self, port: Port) -> str:
+        return "tuple[Tensor, Tensor]" if self.graph.site(port.site).operation == "rotary_table" else "Tensor"
 
     def _site(self, site: Site) -> list[str]:
         operation = OPERATIONS[site.operation]
         if operation.source or (site.id == "output/loss" and not self.training):
             return []
-        lines = []
-        here = self._where(site)
-        if here != self.place:
-            lines += [*([] if self.opened else [""]), f"{self.indent}# {here}"]
-            self.place = here
-        self.opened = False
+        lines = self._heading(site)
         for line in self._statement(site):
             lines += _wrapped(line)
         if site.operation == "settle":
             self.indent = _STEP * 2
         return lines
+
+    def _heading(self, site: Site) -> list[str]:
+        """A comment where the place in the forward pass is another than that of the last line."""
+        here, opened = self._where(site), self.opened
+        self.opened = False
+        if here == self.place:
+            return []
+        self.place = here
+        return [*([] if opened else [""]), f"{self.indent}# {here}"]
 
     def _statement(self, site: Site) -> list[str]:
         """The line that computes the site's outputs, or what it does instead."""
@@ -117,7 +156,7 @@ class _Method:
             return ", ".join([where[0], *(where[1].replace(".", " ") for _ in where[2:])])
         position = self.plan.positions[site.position]
         loop = f", loop {position.loop}" if position.loop or self._loops(position.stage) else ""
-        extra = [feature for feature in position.features if feature not in ("x0_mix", "loop_vector")]
+        extra = [feature for feature in position.features if feature not in _USUAL]
         noted = f" ({', '.join(extra)})" if extra else ""
         return f"position {position.index}: {position.stage}{loop}, block {position.block}{noted}"
 
@@ -125,10 +164,10 @@ class _Method:
         return any(item.name == stage and item.loops > 1 for item in self.plan.spec.architecture.stages)
 
 
-def _wrapped(line: str) -> list[str]:
-    """A call that is too long for one line, with each of its arguments on its own."""
-    if len(line) <= _LENGTH or not line.endswith(")"):
-        return [line]
+def _wrapped(line: str, end: str = "") -> list[str]:
+    """A call (and what ends it) that is too long for one line, with each of its arguments on its own."""
+    if len(line + end) <= _LENGTH or not line.endswith(")"):
+        return [line + end]
     opening, arguments, depth = line.index("("), [""], 0
     for character in line[opening + 1 : -1]:
         depth += (character in "([") - (character in ")]")
@@ -138,4 +177,4 @@ def _wrapped(line: str) -> list[str]:
             arguments[-1] += character
     indent = line[: len(line) - len(line.lstrip())]
     inner = [f"{indent}{_STEP}{argument.strip()}," for argument in arguments]
-    return [line[: opening + 1], *inner, f"{indent})"]
+    return [line[: opening + 1], *inner, f"{indent}){end}"]

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from ..spec.architecture import Architecture
 from .builder import GraphBuilder, make_site
 from .frame import Frame
@@ -44,15 +46,23 @@ class LossBuilder:
         self._look_ahead(normed)
         if self.training:
             self._total(loss)
-        return bool(self.weighted or self.learned or self.model.head.label_smoothing)
+        return bool(self.weighted or self.learned or self._own_terms())
 
     def _own_loss(self) -> Site:
-        """The model's own loss; smoothed labels are for training steps."""
-        smoothing = self.model.head.label_smoothing
-        if not (self.training and smoothing):
+        """The model's own loss; smoothed labels and the z-loss are for training steps."""
+        terms = self._own_terms()
+        if not (self.training and terms):
             return make_site("output/loss", "cross_entropy", origin=("model", "head"))
-        origin: YamlPath = ("train", "label_smoothing")
-        return make_site("output/smoothed_loss", "cross_entropy", origin=origin, label_smoothing=smoothing)
+        penalized = "z_loss" in terms
+        origin: YamlPath = ("train", "penalties", "z_loss") if penalized else ("train", "label_smoothing")
+        site_id = "output/penalized_loss" if penalized else "output/smoothed_loss"
+        return make_site(site_id, "cross_entropy", origin=origin, **terms)
+
+    def _own_terms(self) -> dict[str, Any]:
+        """What training changes in the model's own loss."""
+        head = self.model.head
+        terms = {"label_smoothing": head.label_smoothing, "z_loss": head.z_loss}
+        return {name: value for name, value in terms.items() if value}
 
     def _total(self, loss: Port) -> None:
         if self.learned:

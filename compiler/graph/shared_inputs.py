@@ -1,4 +1,4 @@
-"""What many positions read: the stream x0, rotary tables, the value embedding. Computed once for each mode."""
+"""What many positions read: x0, rotary tables, the mask of documents, the value embedding. Once for each mode."""
 
 from __future__ import annotations
 
@@ -15,17 +15,26 @@ RotaryKey = tuple[tuple[str, Any], ...]  # the constants of a rotary table
 
 @dataclass(frozen=True, slots=True)
 class SharedInputs:
-    """Ports of the values that positions share; `values` is None where no position uses the value embedding."""
+    """Ports of the values that positions share.
+
+    `values` is None where no position uses the value embedding, `mask` where documents are not kept apart.
+    """
 
     x0: Port
     rotary: dict[RotaryKey, Port]
     values: Port | None
+    mask: Port | None = None
 
 
 def build_shared_inputs(
-    builder: GraphBuilder, architecture: Architecture, x0: Port, tokens: Port, program: tuple[Event, ...]
+    builder: GraphBuilder,
+    architecture: Architecture,
+    x0: Port,
+    tokens: Port,
+    starts: Port | None,
+    program: tuple[Event, ...],
 ) -> SharedInputs:
-    """Adds the tables that the executions of a mode's program read."""
+    """Adds the tables that the executions of a mode's program read; `starts` marks where documents begin."""
     attending = [(event.run, event.path) for event in program if event.run and not dropped(event.run, "attention")]
     groups = _groups_of_tables(architecture)
     names = list(groups)
@@ -45,7 +54,11 @@ def build_shared_inputs(
         values = builder.site(
             site, {"tokens": tokens}, builder.slots("value_embedding", "table", "projection", "scale")
         )
-    return SharedInputs(x0, rotary, values)
+    mask = None
+    if starts is not None and attending:
+        site = make_site("input/document_mask", "document_mask", origin=("model", "documents"))
+        mask = builder.site(site, {"starts": starts})
+    return SharedInputs(x0, rotary, values, mask)
 
 
 def rotary_key(architecture: Architecture, block: Block) -> RotaryKey | None:

@@ -9,7 +9,7 @@ from ..spec.architecture import Architecture
 from .builder import GraphBuilder, make_site
 from .combine import StageCombiner
 from .declare import input_names
-from .executions import Event, Table, first_uses, skip_key, skip_pairs
+from .executions import Event, Table, dropped, first_uses, skip_key, skip_pairs
 from .frame import Frame
 from .losses import LossBuilder
 from .model import Port, YamlPath
@@ -41,8 +41,9 @@ class ModeUnroller:
         tokens = self.builder.site(make_site("tokens", "tokens"), {})
         targets = self.builder.site(make_site("targets", "targets"), {})
         losses = LossBuilder(self.builder, self.architecture, targets, training=training)
-        x0 = self._input(tokens)
-        shared = build_shared_inputs(self.builder, self.architecture, x0, tokens, self.table.programs[mode])
+        starts = self._document_starts(tokens, self.table.programs[mode])
+        x0 = self._input(tokens, starts)
+        shared = build_shared_inputs(self.builder, self.architecture, x0, tokens, starts, self.table.programs[mode])
         blocks = BlockUnroller(self.builder, self.architecture, shared, self.first_use)
         stream = x0
         for event in self.table.programs[mode]:
@@ -75,13 +76,32 @@ class ModeUnroller:
         }
         return handlers[event.kind](event, stream, frame)
 
-    def _input(self, tokens: Port) -> Port:
+    def _document_starts(self, tokens: Port, program: tuple[Event, ...]) -> Port | None:
+        """Where documents begin, None where nothing asks."""
+        model = self.architecture.model
+        apart = any(self._apart(layer.kind) for layer in model.input if layer.kind != "rms_norm")
+        attending = any(event.run is not None and not dropped(event.run, "attention") for event in program)
+        if model.documents is None or not (apart or attending):
+            return None
+        token = model.documents.boundary_token
+        origin: YamlPath = ("model", "documents")
+        site = make_site("input/document_starts", "document_starts", origin=origin, boundary_token=token)
+        return self.builder.site(site, {"tokens": tokens})
+
+    def _apart(self, kind: str) -> bool:
+        """Whether input layers of a kind keep documents apart."""
+        documents = self.architecture.model.documents
+        return documents is not None and kind not in documents.across
+
+    def _input(self, tokens: Port, starts: Port | None) -> Port:
         model, builder = self.architecture.model, self.builder
         site = make_site("input/embedding", "embedding", module="token_embedding", origin=("model", "embedding"))
         stream = builder.site(site, {"tokens": tokens}, {"weight": "token_embedding.weight"})
         for index, (name, layer) in enumerate(zip(input_names(model.input), model.input, strict=True)):
             origin: YamlPath = ("model", "input", index)
             inputs = {"x": stream}
+            if starts is not None and layer.kind != "rms_norm" and self._apart(layer.kind):
+                inputs["starts"] = starts
             if layer.kind == "rms_norm":
                 site = make_site(f"input/{name}", "rms_norm", origin=origin, eps=model.norm_eps, scale=1.0)
                 stream = builder.site(site, inputs)

@@ -112,6 +112,8 @@ class BlockUnroller:
         values = self._values(block, run, frame)
         if values is not None:
             inputs["values"] = values
+        if self.shared.mask is not None:
+            inputs["mask"] = self.shared.mask
         slots = self.builder.slots(module, "query", "query_down", "query_up", "key", "value", "output", "gain", "mix")
         if block.attention.q_gain is not None and is_private(run, "gain"):
             slots["gain"] = part_path(run, "gain")

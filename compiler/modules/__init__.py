@@ -1,12 +1,14 @@
 """The sublayers that emitted models compose, one concept a file. Imports torch."""
 
 from . import combine
+from .activation_checkpoint import checkpoint_activations
 from .attention import Attention
 from .bottleneck import bottleneck
 from .bounded import bounded_update
 from .combine import *  # noqa: F403 - a new combine rule is one function there
 from .containers import Numbered, Part, buffer
 from .convergence import relative_change
+from .documents import document_mask, document_starts
 from .embedding import NgramHash, TokenEmbedding, ValueEmbedding
 from .head import Head, cross_entropy, learned_weighted_loss, multi_token_loss, project_logits, weighted_loss
 from .lanes import write_lane
@@ -37,7 +39,10 @@ __all__ = [
     "bottleneck",
     "bounded_update",
     "buffer",
+    "checkpoint_activations",
     "cross_entropy",
+    "document_mask",
+    "document_starts",
     "empty",
     "gated_skip",
     "learned_weighted_loss",

@@ -60,13 +60,15 @@ class Attention(nn.Module):
         exclusive: bool = False,
         return_values: bool = False,
         gain: Tensor | None = None,
+        mask: Tensor | None = None,
         **deltas: Tensor,
     ) -> Tensor | tuple[Tensor, Tensor]:
         """x (B, T, d), already normed -> (B, T, d), and with `return_values` also the values (B, T, Hk * h).
 
         `values` (B, T, Hk * h) are added to the value vectors; those returned include them. `gain` takes the place of
-        the module's own. `deltas` are low-rank additions to the matrices, each a pair such as query_delta_down (r, d)
-        and query_delta_up (d, r); likewise key, value and output. `exclusive`: see exclusive.py.
+        the module's own. `mask` (B, 1, T, T) is added to the scores, and is causal. `deltas` are low-rank additions to
+        the matrices, each a pair such as query_delta_down (r, d) and query_delta_up (d, r); likewise key, value and
+        output. `exclusive`: see exclusive.py.
         """
         check_deltas(("query", "key", "value", "output"), deltas)
         batch, length, _ = x.shape
@@ -77,7 +79,7 @@ class Attention(nn.Module):
             v = v + values
         q, k = self._positioned(q, k, rotary, self.gain if gain is None else gain)
         heads = v.view(batch, length, self.kv_heads, -1).to(q.dtype)
-        y = causal_attention(q, k, heads)  # (B, T, H, h)
+        y = causal_attention(q, k, heads, mask)  # (B, T, H, h)
         if self.mix is not None:
             y = differ(y, F.linear(x, self.mix.to(x.dtype)))
         if exclusive:

@@ -21,19 +21,24 @@ class TokenEmbedding(nn.Module):
         return F.embedding(tokens, self.weight).float()
 
 
-def hash_ngrams(tokens: Tensor, order: int, buckets: int) -> Tensor:
+def hash_ngrams(tokens: Tensor, order: int, buckets: int, starts: Tensor | None = None) -> Tensor:
     """Bucket of each token's bigram (order 2) or trigram (order 3), (B, T) int64.
 
     The modulus is buckets - 1; the last bucket is for the first token of a row. The second token of a row has no
-    trigram and takes its bigram. Products wrap in int32, as in the originals (from token id 41,581 on).
+    trigram and takes its bigram. Products wrap in int32, as in the originals (from token id 41,581 on). Where `starts`
+    (B, T) bool is given, a document that begins within a row is hashed as if the row began there.
     """
     ids, modulus = tokens.int(), buckets - 1
     first = torch.full_like(ids[:, :1], modulus)
     pairs = (36313 * ids[:, 1:]) ^ (27191 * ids[:, :-1])
-    if order == 2:
-        return torch.cat((first, pairs % modulus), dim=1).long()
-    triples = pairs[:, 1:] ^ (51647 * ids[:, :-2])
-    return torch.cat((first, pairs[:, :1] % modulus, triples % modulus), dim=1).long()
+    hashed = bigrams = torch.cat((first, pairs % modulus), dim=1)
+    if order == 3:
+        triples = pairs[:, 1:] ^ (51647 * ids[:, :-2])
+        hashed = torch.cat((bigrams[:, :2], triples % modulus), dim=1)
+    if starts is not None:
+        hashed = torch.where(F.pad(starts[:, :-1], (1, 0)), bigrams, hashed)
+        hashed = hashed.masked_fill(starts, modulus)
+    return hashed.long()
 
 
 class NgramHash(nn.Module):
@@ -46,9 +51,9 @@ class NgramHash(nn.Module):
         self.projection = empty(dim, width) if width != dim else None
         self.scale = empty()
 
-    def forward(self, x: Tensor, tokens: Tensor) -> Tensor:
-        """x (B, T, d) plus the scaled embedding of each token's n-gram."""
-        ngrams = F.embedding(hash_ngrams(tokens, self.order, self.buckets), self.table).to(x.dtype)
+    def forward(self, x: Tensor, tokens: Tensor, starts: Tensor | None = None) -> Tensor:
+        """x (B, T, d) plus the scaled embedding of each token's n-gram; `starts`: see `hash_ngrams`."""
+        ngrams = F.embedding(hash_ngrams(tokens, self.order, self.buckets, starts), self.table).to(x.dtype)
         if self.projection is not None:
             ngrams = F.linear(ngrams, self.projection.to(x.dtype))
         return x + ngrams * self.scale

@@ -25,12 +25,14 @@ def project_logits(x: Tensor, weight: Tensor, softcap: float | None = None) -> T
     return logits if softcap is None else softcap * torch.tanh(logits / softcap)
 
 
-def cross_entropy(logits: Tensor, targets: Tensor, *, label_smoothing: float = 0.0) -> Tensor:
+def cross_entropy(logits: Tensor, targets: Tensor, *, label_smoothing: float = 0.0, z_loss: float = 0.0) -> Tensor:
     """Mean negative log-likelihood in nats; logits (B, T, V), targets (B, T) int64.
 
-    `label_smoothing` is the share of each target's probability that goes evenly to all V tokens.
+    `label_smoothing` is the share of each target's probability that goes evenly to all V tokens; `z_loss` weighs the
+    mean square of the log-partition logsumexp(logits), which keeps logits from drifting (PaLM, arXiv 2204.02311).
     """
-    return F.cross_entropy(logits.flatten(0, 1), targets.flatten(), label_smoothing=label_smoothing)
+    loss = F.cross_entropy(logits.flatten(0, 1), targets.flatten(), label_smoothing=label_smoothing)
+    return loss if z_loss == 0 else loss + z_loss * torch.logsumexp(logits, dim=-1).square().mean()
 
 
 def multi_token_loss(

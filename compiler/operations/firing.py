@@ -126,7 +126,8 @@ def _gate_width(context: SiteContext) -> int:
 
 
 def _gate_kept(context: SiteContext) -> int:
-    return 5 * context.width
+    """Both sides joined, the share and its rest, the streams blended: a vector for all tokens takes no room."""
+    return (6 if "b" in context.inputs else 5) * context.width
 
 
 def _blend(inputs: tuple[str, ...], call: str, slots: tuple[str, ...], states: tuple[str, ...] = ()) -> Operation:
@@ -155,7 +156,7 @@ FIRING_OPERATIONS: dict[str, Operation] = {
     "gated_blend_reference": _blend(("a",), "gated_blend({a}, {reference}, {gate})", ("reference", "gate")),
     "gated_blend_average": _blend(("a",), "gated_blend({a}, {average}, {gate})", ("gate",), ("average",)),
     "blend_toward": Operation(
-        ("x", "target"), "x", call="blend_toward", slots=("scale",), kept=lambda context: 2 * context.width
+        ("x", "target"), "x", call="blend_toward", slots=("scale",), kept=lambda context: context.width
     ),
     "update_average": _average(training=True),
     "update_average_always": _average(training=False),

@@ -16,6 +16,10 @@ def _ngram(context: SiteContext) -> int:
     return context.inputs["x"] if _table(context) == context.inputs["x"] else 0
 
 
+def _smear(context: SiteContext) -> int:
+    return context.inputs["x"] if context.slots["gate"] == (context.inputs["x"],) else 0
+
+
 def _table_kept(context: SiteContext) -> int:
     """Looked-up rows and their projection."""
     return context.slots["table"][1] + (context.width if "projection" in context.slots else 0)
@@ -40,12 +44,31 @@ INPUT_OPERATIONS: dict[str, Operation] = {
         ("x", "tokens"),
         "x",
         slots=("table", "scale"),
+        optional=("starts",),
         optional_slots=("projection",),
         width=_ngram,
         flops=matrices,
         kept=_table_kept,
     ),
-    "smear_gate": Operation(("x",), "x", slots=("gate",), kept=lambda context: 2 * context.width),
+    "document_starts": Operation(
+        ("tokens",),
+        "starts",
+        call="document_starts",
+        constants={"boundary_token": ALWAYS},
+        width=lambda context: 1,
+        flops=nothing,
+    ),
+    "document_mask": Operation(
+        ("starts",),
+        "mask",
+        call="document_mask",
+        width=lambda context: 1,
+        flops=nothing,
+        kept=lambda context: context.length,  # one square of the sequence for all positions
+    ),
+    "smear_gate": Operation(
+        ("x",), "x", slots=("gate",), optional=("starts",), width=_smear, kept=lambda context: 2 * context.width
+    ),
     "rotary_table": Operation(
         ("tokens",),
         "rotary",

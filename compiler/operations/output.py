@@ -14,6 +14,12 @@ def _head_kept(context: SiteContext) -> int:
     return context.inputs["x"] + (context.width if context.constants.get("softcap") is not None else 0)
 
 
+def _cross_entropy_kept(context: SiteContext) -> int:
+    """Probabilities; a z-loss keeps the logits too, and the log-partition."""
+    logits = context.inputs["logits"]
+    return 2 * logits + 1 if context.constants.get("z_loss") else logits
+
+
 def _one(context: SiteContext) -> int:
     return 1
 
@@ -36,9 +42,9 @@ OUTPUT_OPERATIONS: dict[str, Operation] = {
         ("logits", "targets"),
         "loss",
         call="cross_entropy",
-        constants={"label_smoothing": 0.0},
+        constants={"label_smoothing": 0.0, "z_loss": 0.0},
         width=_one,
-        kept=lambda context: context.inputs["logits"],
+        kept=_cross_entropy_kept,
     ),
     "multi_token_loss": Operation(
         ("x", "targets"),

@@ -75,7 +75,7 @@ def _attention(outputs: tuple[str, ...]) -> Operation:
         ("x",),
         "h",
         slots=("key", "value", "output"),
-        optional=("rotary", "values"),
+        optional=("rotary", "values", "mask"),
         optional_slots=("query", "query_down", "query_up", "gain", "mix", *_all_deltas("attention")),
         outputs=outputs,
         constants={"exclusive": False, **({"return_values": ALWAYS} if len(outputs) > 1 else {})},

@@ -94,6 +94,8 @@ def _mode(draft: Draft, name: str) -> PlannedMode:
 
 
 def _position(run: Execution, features: tuple[str, ...]) -> Position:
+    if run.stage.checkpoint_activations:
+        features = (*features, "checkpointed")
     return Position(
         index=run.index,
         stage=run.stage.name,

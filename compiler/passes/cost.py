@@ -2,8 +2,10 @@
 
 A multiply-add counts as two FLOPs. Attention is counted at the training sequence's length, causal: a token sees
 (T + 1) / 2 keys on average. The backward pass costs twice the forward. Activations are what PyTorch keeps for the
-backward pass in float32, by operation; fused kernels keep less. Losses that only training has count in the backward
-pass, with their forward. Depth is the longest chain of block executions: parallel firings do not add to it.
+backward pass in float32, by operation; fused kernels keep less. Of a block execution with checkpointed activations the
+inputs are kept, and the backward pass costs its forward once more; while that runs, its activations are there besides.
+Losses that only training has count in the backward pass, with their forward. Depth is the longest chain of block
+executions: parallel firings do not add to it.
 """
 
 from __future__ import annotations
@@ -13,6 +15,7 @@ from dataclasses import replace
 
 from ..graph.model import Graph
 from ..graph.modes import TRAINING
+from ..graph.regions import regions
 from ..operations import OPERATIONS, SiteContext
 from ..plan import Cost
 from .draft import Draft
@@ -29,24 +32,52 @@ def measure_cost(draft: Draft) -> Draft:
 
 
 def _mode_cost(draft: Draft, graph: Graph, mode: str) -> Cost:
-    forward, kept = _sum(draft, graph, mode, draft.order[mode])
-    trained = forward
-    if mode in draft.variants:
-        trained, kept = _sum(draft, graph, mode + TRAINING, draft.variants[mode])
-    return Cost(forward, 3 * trained - forward, 4 * kept)
+    variant, sites = _trained(draft, mode)
+    again = _checkpointed_sites(draft, graph, sites)
+    forward = _flops(draft, graph, mode, draft.order[mode])
+    trained = _flops(draft, graph, variant, sites)
+    recomputed = _flops(draft, graph, variant, again)
+    return Cost(forward, 3 * trained - forward + recomputed, 4 * kept_features(draft, mode))
 
 
-def _sum(draft: Draft, graph: Graph, mode: str, sites: Sequence[str]) -> tuple[int, int]:
-    """FLOPs forward and features kept for backward, a token."""
+def _trained(draft: Draft, mode: str) -> tuple[str, tuple[str, ...]]:
+    """The variant of a mode that training runs, and its sites."""
+    return (mode + TRAINING, draft.variants[mode]) if mode in draft.variants else (mode, draft.order[mode])
+
+
+def _checkpointed_sites(draft: Draft, graph: Graph, sites: Sequence[str]) -> tuple[str, ...]:
+    positions = {run.index for run in draft.executions if run.stage.checkpoint_activations}
+    return tuple(site for site in sites if graph.site(site).position in positions)
+
+
+def _flops(draft: Draft, graph: Graph, mode: str, sites: Sequence[str]) -> int:
+    """FLOPs forward, a token."""
     shapes = {store.name: store.shape for store in graph.stores}
-    flops = kept = 0
+    return sum(
+        OPERATIONS[graph.site(site).operation].flops(_context(draft, graph, mode, site, shapes)) for site in sites
+    )
+
+
+def kept_features(draft: Draft, mode: str, without: str | None = None) -> int:
+    """Features kept for the backward pass of a mode, a token; `without`: as if that stage were not checkpointed."""
+    assert draft.graph is not None
+    graph = draft.graph
+    variant, sites = _trained(draft, mode)
+    shapes = {store.name: store.shape for store in graph.stores}
+    again = {run.index for run in draft.executions if run.stage.checkpoint_activations and run.stage.name != without}
+    inside = regions(graph, variant, sites, frozenset(again))
+    kept = 0
     for site_id in sites:
-        site = graph.site(site_id)
-        context = _context(draft, graph, mode, site_id, shapes)
-        operation = OPERATIONS[site.operation]
-        flops += operation.flops(context)
-        kept += operation.kept(context)
-    return flops, kept
+        if graph.site(site_id).position not in inside:
+            context = _context(draft, graph, variant, site_id, shapes)
+            kept += OPERATIONS[graph.site(site_id).operation].kept(context)
+    entering = {port for region in inside.values() for port in region.inputs}
+    free = {port for port in entering if graph.site(port.site).operation in COUNTED_ELSEWHERE}
+    return kept + sum(value_width(port, draft.widths, graph, variant, shapes) for port in entering - free)
+
+
+COUNTED_ELSEWHERE = frozenset({"document_mask", "rotary_table", "value_embedding"})
+"""Operations of which one output serves all positions: counted where it is computed, or the same for all sequences."""
 
 
 def _context(draft: Draft, graph: Graph, mode: str, site_id: str, shapes: Mapping[str, tuple[int, ...]]) -> SiteContext:

@@ -49,6 +49,8 @@ def _features(graph: Graph, site: Site) -> Iterator[str]:
     }:
         if graph.site(port).operation == "add_vector" and graph.site(port).position is None:
             yield "loop_vector"
+        if graph.site(port).operation == "document_mask":
+            yield "within_document"
     name = _BY_OPERATION.get(site.operation) or _BY_ROLE.get(_role(site))
     if name is not None:
         yield name

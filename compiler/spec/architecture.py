@@ -50,11 +50,12 @@ class ValueEmbedding:
 class Head:
     """Final norm, output projection, and `softcap * tanh(logits / softcap)` where a cap is given.
 
-    `label_smoothing` is the `train` section's: of the loss of training steps.
+    `label_smoothing` and `z_loss` are the `train` section's: of the loss of training steps.
     """
 
     softcap: float | None
     label_smoothing: float = 0.0
+    z_loss: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,6 +65,17 @@ class MultiToken:
     heads: int
     weight: float
     init: Init
+
+
+@dataclass(frozen=True, slots=True)
+class Documents:
+    """Packed documents that no token reads across; each begins at `boundary_token`, and the first with the row.
+
+    `across` names kinds of input layers that read across boundaries all the same.
+    """
+
+    boundary_token: int
+    across: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,6 +90,7 @@ class Model:
     input: tuple[InputLayer, ...] = ()
     value_embedding: ValueEmbedding | None = None
     multi_token: MultiToken | None = None
+    documents: Documents | None = None
 
 
 @dataclass(frozen=True, slots=True)

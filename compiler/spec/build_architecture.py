@@ -10,6 +10,7 @@ from .architecture import (
     Attention,
     Block,
     BlockInit,
+    Documents,
     Embedding,
     Head,
     InputLayer,
@@ -40,7 +41,7 @@ def build_architecture(plain: Plain) -> Architecture:
     }
     for name, loops in sampled_modes(build_cadence(plain)).items():
         modes[name] = {stage: StageMode(loops=count) for stage, count in loops.items()}
-    return Architecture(_model(plain["model"], plain["train"]["label_smoothing"]), blocks, stages, modes)
+    return Architecture(_model(plain["model"], plain["train"]), blocks, stages, modes)
 
 
 def group_blocks(group: Plain) -> tuple[Block, ...]:
@@ -48,20 +49,21 @@ def group_blocks(group: Plain) -> tuple[Block, ...]:
     return tuple(_block(block.plain) for block in merged_blocks(group))
 
 
-def _model(plain: Plain, label_smoothing: float) -> Model:
+def _model(plain: Plain, train: Plain) -> Model:
     embedding = plain["embedding"]
-    value, multi_token = plain["value_embedding"], plain["multi_token"]
+    value, multi_token, documents = plain["value_embedding"], plain["multi_token"], plain["documents"]
     return Model(
         vocab_size=plain["vocab_size"],
         dim=plain["dim"],
         embedding=Embedding(
             embedding["tied"], build_init(embedding["init"]), embedding["dtype"], build_init(embedding["head_init"])
         ),
-        head=Head(plain["head"]["softcap"], label_smoothing),
+        head=Head(plain["head"]["softcap"], train["label_smoothing"], train["penalties"]["z_loss"]),
         norm_eps=plain["norm_eps"],
         input=tuple(_input_layer(layer) for layer in plain["input"]),
         value_embedding=None if value is None else ValueEmbedding(**_with_inits(value)),
         multi_token=None if multi_token is None else MultiToken(**_with_inits(multi_token)),
+        documents=None if documents is None else Documents(documents["boundary_token"], tuple(documents["across"])),
     )
 
 

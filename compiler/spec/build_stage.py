@@ -67,6 +67,7 @@ def build_stage(plain: Plain, count: int) -> Stage:
         auxiliary_loss=None if auxiliary is None else _auxiliary_loss(auxiliary),
         backpropagate_loops=plain["backpropagate_loops"],
         skip_trace=_optional(lambda value: SkipTrace(**value), plain["skip_trace"]),
+        checkpoint_activations=plain["checkpoint_activations"],
     )
 
 

@@ -7,7 +7,10 @@ from typing import Any, Literal
 
 from .quantization import Match
 
-Destination = Literal["matrices", "embeddings", "scalars", "head", "frozen", "declared"]
+DECLARED = "declared"
+"""What `Assignment.to` says where each store goes to the group that it declares."""
+
+Coefficients = tuple[float, float, float]
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,7 +23,13 @@ class MomentumWarmup:
 
 @dataclass(frozen=True, slots=True)
 class GroupOptimizer:
-    """The optimizer of one group of stores; `kind` says which fields are read (the others are None)."""
+    """The optimizer of one group of stores; `kind` says which fields are read (the others are as they stand here).
+
+    Attributes:
+        newton_schulz_coefficients: the name of a table, or a row for each of `newton_schulz_steps`.
+        normalize: what is done to the momentum matrix before the Newton-Schulz steps.
+        decay: whether a step decays the weights before or after it updates them.
+    """
 
     kind: Literal["muon", "adamw"]
     lr: float
@@ -29,6 +38,10 @@ class GroupOptimizer:
     momentum_warmup: MomentumWarmup | None = None  # muon
     nesterov: bool | None = None  # muon
     newton_schulz_steps: int | None = None  # muon
+    newton_schulz_coefficients: Literal["quintic", "polar_express"] | tuple[Coefficients, ...] = "quintic"  # muon
+    newton_schulz_dtype: Literal["auto", "float32", "bfloat16"] = "auto"  # muon
+    normalize: Literal["none", "rows"] = "none"  # muon
+    decay: Literal["before", "after"] = "before"  # muon
     betas: tuple[float, float] | None = None  # adamw
     eps: float | None = None  # adamw
 
@@ -37,15 +50,18 @@ class GroupOptimizer:
 class Assignment:
     """Stores that `match` are trained by group `to`; `frozen` keeps them as they start, `declared` asks each store."""
 
-    to: Destination
+    to: str
     match: Match = field(default_factory=Match)
 
 
 def build_optimizer(plain: dict[str, Any]) -> GroupOptimizer:
     """One group's optimizer, of a checked, default-filled document."""
-    warmup, betas = plain.get("momentum_warmup"), plain.get("betas")
-    nested = {
-        "momentum_warmup": None if warmup is None else MomentumWarmup(**warmup),
-        "betas": None if betas is None else (betas[0], betas[1]),
-    }
+    nested: dict[str, Any] = {}
+    if plain.get("momentum_warmup") is not None:
+        nested["momentum_warmup"] = MomentumWarmup(**plain["momentum_warmup"])
+    if "betas" in plain:
+        nested["betas"] = (plain["betas"][0], plain["betas"][1])
+    rows = plain.get("newton_schulz_coefficients")
+    if isinstance(rows, list):
+        nested["newton_schulz_coefficients"] = tuple((float(a), float(b), float(c)) for a, b, c in rows)
     return GroupOptimizer(**(plain | nested))

@@ -150,6 +150,7 @@ class Stage:
     auxiliary_loss: AuxiliaryLoss | None = None
     backpropagate_loops: int | None = None
     skip_trace: SkipTrace | None = None
+    checkpoint_activations: bool = False
 
 
 @dataclass(frozen=True, slots=True)

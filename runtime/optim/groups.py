@@ -12,8 +12,8 @@ from ...compiler.plan import Plan, PlannedStore
 from ...compiler.spec.optimizer import GroupOptimizer
 from ...compiler.spec.train import Train
 from .liveness import check_gradients
-from .muon import Muon, default_dtype
-from .schedule import lr_scale, momentum_at
+from .muon import Muon, muon_options
+from .schedule import momentum_at
 
 
 def parameters_of(plan: Plan, module: nn.Module) -> dict[str, nn.Parameter]:
@@ -57,16 +57,12 @@ def stores_by_group(plan: Plan) -> dict[str, list[PlannedStore]]:
 def build_optimizer(options: GroupOptimizer, parameters: list[nn.Parameter]) -> torch.optim.Optimizer:
     """The optimizer of one group; parameters must share a device."""
     if options.kind == "muon":
-        assert options.momentum is not None and options.nesterov is not None
-        assert options.newton_schulz_steps is not None
         return Muon(
             parameters,
+            muon_options(options, parameters[0].device),
             lr=options.lr,
             momentum=momentum_at(options, 0),
             weight_decay=options.weight_decay,
-            nesterov=options.nesterov,
-            newton_schulz_steps=options.newton_schulz_steps,
-            dtype=default_dtype(parameters[0].device),
         )
     assert options.betas is not None and options.eps is not None
     return torch.optim.AdamW(
@@ -108,9 +104,9 @@ class GroupedOptimizers:
         for parameter in self.parameters.values():
             parameter.grad = None
 
-    def check_liveness(self, mode: str) -> None:
-        """Require gradients on exactly the stores of `mode`; see `check_gradients`."""
-        check_gradients(self._stores, self.parameters, mode)
+    def check_liveness(self, mode: str, *, exported_only: bool = False) -> None:
+        """Require gradients on exactly the stores of `mode`, or on those of its logits; see `check_gradients`."""
+        check_gradients(self._stores, self.parameters, mode, exported_only=exported_only)
 
     def grad_norm(self) -> Tensor:
         """Global norm of the gradients of the stores, 0-dim."""
@@ -121,12 +117,12 @@ class GroupedOptimizers:
         if self._train.grad_clip is not None:
             nn.utils.clip_grads_with_norm_(self.parameters.values(), self._train.grad_clip, norm)
 
-    def step(self, step: int) -> float:
-        """Update every store that has a gradient, with the learning rates of step `step` (from 0); their multiplier.
+    def step(self, step: int, scale: float) -> None:
+        """Update every store that has a gradient, with Muon's momentum of step `step` (from 0) and `scale` times the
+        learning rates.
 
         A store without gradient is left alone, or with `train.inactive: decay` only decays.
         """
-        scale = lr_scale(self._train.schedule, self._train.stop.steps, step)
         for name, optimizer in self.optimizers.items():
             options = self._train.optimizer[name]
             for group in optimizer.param_groups:
@@ -136,7 +132,6 @@ class GroupedOptimizers:
             if self._train.inactive == "decay":
                 _decay_inactive(optimizer)
             optimizer.step()
-        return scale
 
     def state_dict(self) -> dict[str, Any]:
         """Optimizer states by group; loads with `torch.load(weights_only=True)`."""

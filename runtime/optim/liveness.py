@@ -13,15 +13,24 @@ class LivenessError(RuntimeError):
     """The module trains other stores than the plan says. Published runs had gates that no gradient ever reached."""
 
 
-def check_gradients(stores: Sequence[PlannedStore], parameters: Mapping[str, nn.Parameter], mode: str) -> None:
+def check_gradients(
+    stores: Sequence[PlannedStore],
+    parameters: Mapping[str, nn.Parameter],
+    mode: str,
+    *,
+    exported_only: bool = False,
+) -> None:
     """Require a gradient on exactly the stores that `mode` reaches with one and some optimizer trains.
+
+    With `exported_only` the step's loss was computed from the logits, which stores of training alone have no part in.
 
     Raises:
         LivenessError: names the first store, in plan order, that breaks this.
     """
     for store in stores:
         reached = parameters[store.name].grad is not None
-        if reached == (store.trainable and mode in store.gradient_modes):
+        expected = store.trainable and mode in store.gradient_modes and (store.exported or not exported_only)
+        if reached == expected:
             continue
         if reached and not store.trainable:
             raise LivenessError(f"store {store.name} got a gradient, and its group is {store.group}: never trained")

@@ -1,18 +1,54 @@
 """Muon: Nesterov momentum, orthogonalised, for two-dimensional stores (Keller Jordan, 2024).
 
 `torch.optim.Muon` computes the same update and is the oracle of the tests; this one batches equal shapes, computes in
-float32 on CPU and is several times faster there.
+float32 on CPU, is several times faster there, and has the options that published runs of the challenge use.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
-from typing import Any
+from dataclasses import dataclass
+from typing import Any, Literal
 
 import torch
 from torch import Tensor
 
-from .newton_schulz import newton_schulz
+from ...compiler.spec.optimizer import Coefficients, GroupOptimizer
+from .newton_schulz import QUINTIC, newton_schulz, polar_express
+
+ROW_NORM_FLOOR = 1e-7
+
+
+@dataclass(frozen=True, slots=True)
+class MuonOptions:
+    """What stays the same over a run.
+
+    Attributes:
+        coefficients: of each Newton-Schulz step.
+        dtype: of the Newton-Schulz steps, and of the directions they give.
+        normalize: `rows` divides each row of the momentum matrix by its norm first (MuonEq-R).
+        decay: whether p <- p (1 - lr wd) comes before the update (most published runs) or after it (PR 167).
+    """
+
+    nesterov: bool = True
+    coefficients: tuple[Coefficients, ...] = (QUINTIC,) * 5
+    dtype: torch.dtype = torch.float32
+    normalize: Literal["none", "rows"] = "none"
+    decay: Literal["before", "after"] = "before"
+
+
+def muon_options(options: GroupOptimizer, device: torch.device) -> MuonOptions:
+    """What the spec says, of parameters on a device."""
+    assert options.nesterov is not None and options.newton_schulz_steps is not None
+    rows, steps = options.newton_schulz_coefficients, options.newton_schulz_steps
+    if rows == "quintic":
+        rows = (QUINTIC,) * steps
+    elif rows == "polar_express":
+        rows = polar_express(steps)
+    assert len(rows) == steps, "LS533"
+    named = {"auto": default_dtype(device), "float32": torch.float32, "bfloat16": torch.bfloat16}
+    dtype = named[options.newton_schulz_dtype]
+    return MuonOptions(options.nesterov, rows, dtype, options.normalize, options.decay)
 
 
 def default_dtype(device: torch.device) -> torch.dtype:
@@ -30,31 +66,26 @@ def rectangular_scale(rows: int, cols: int) -> float:
 
 
 def muon_directions(
-    gradients: Sequence[Tensor],
-    buffers: Sequence[Tensor],
-    momentum: float,
-    *,
-    nesterov: bool,
-    steps: int,
-    dtype: torch.dtype,
+    gradients: Sequence[Tensor], buffers: Sequence[Tensor], momentum: float, options: MuonOptions
 ) -> list[Tensor]:
     """Advance the momentum `buffers` in place and return the orthogonalised, scaled directions, in input order.
 
     Args:
         gradients: matrices (rows, cols) of any shapes.
         buffers: one for each gradient, same shape; b <- momentum b + g, without a (1 - momentum) factor.
-        steps: Newton-Schulz steps.
-        dtype: of the iteration, and of what is returned.
     """
     directions: list[Tensor] = []
     for gradient, buffer in zip(gradients, buffers, strict=True):
         buffer.mul_(momentum).add_(gradient)
-        directions.append(gradient.add(buffer, alpha=momentum) if nesterov else buffer)
+        directions.append(gradient.add(buffer, alpha=momentum) if options.nesterov else buffer)
     by_shape: dict[torch.Size, list[int]] = {}
     for index, direction in enumerate(directions):
         by_shape.setdefault(direction.shape, []).append(index)
     for shape, indices in by_shape.items():
-        stacked = newton_schulz(torch.stack([directions[index] for index in indices]), steps, dtype)
+        stacked = torch.stack([directions[index] for index in indices])
+        if options.normalize == "rows":
+            stacked = stacked / stacked.norm(dim=2, keepdim=True).clamp_min(ROW_NORM_FLOOR)
+        stacked = newton_schulz(stacked, options.coefficients, options.dtype)
         stacked = stacked * rectangular_scale(shape[0], shape[1])
         for index, matrix in zip(indices, stacked.unbind(), strict=True):
             directions[index] = matrix
@@ -68,27 +99,16 @@ class Muon(torch.optim.Optimizer):
 
     Args:
         params: two-dimensional parameters, or groups of them.
-        dtype: of the Newton-Schulz iteration; `default_dtype` says what to pass.
 
     Raises:
         ValueError: a parameter is not two-dimensional.
     """
 
     def __init__(
-        self,
-        params: Iterable[Tensor],
-        *,
-        lr: float,
-        momentum: float,
-        weight_decay: float,
-        nesterov: bool,
-        newton_schulz_steps: int,
-        dtype: torch.dtype,
+        self, params: Iterable[Tensor], options: MuonOptions, *, lr: float, momentum: float, weight_decay: float
     ) -> None:
-        defaults: dict[str, Any] = {"lr": lr, "momentum": momentum, "weight_decay": weight_decay}
-        defaults |= {"nesterov": nesterov, "newton_schulz_steps": newton_schulz_steps}
-        super().__init__(params, defaults)
-        self.dtype = dtype
+        super().__init__(params, {"lr": lr, "momentum": momentum, "weight_decay": weight_decay})
+        self.options = options
         for parameter in (parameter for group in self.param_groups for parameter in group["params"]):
             if parameter.ndim != 2:
                 raise ValueError(f"Muon takes matrices only, got shape {tuple(parameter.shape)}; use adamw for it")
@@ -103,17 +123,16 @@ class Muon(torch.optim.Optimizer):
                 self._update(parameters, group)
 
     def _update(self, parameters: list[Tensor], group: dict[str, Any]) -> None:
-        directions = muon_directions(
-            [parameter.grad for parameter in parameters if parameter.grad is not None],
-            [self._buffer(parameter) for parameter in parameters],
-            group["momentum"],
-            nesterov=group["nesterov"],
-            steps=group["newton_schulz_steps"],
-            dtype=self.dtype,
-        )
+        gradients = [parameter.grad for parameter in parameters if parameter.grad is not None]
+        buffers = [self._buffer(parameter) for parameter in parameters]
+        directions = muon_directions(gradients, buffers, group["momentum"], self.options)
+        kept = 1.0 - group["lr"] * group["weight_decay"]
         for parameter, direction in zip(parameters, directions, strict=True):
-            parameter.mul_(1.0 - group["lr"] * group["weight_decay"])
+            if self.options.decay == "before":
+                parameter.mul_(kept)
             parameter.add_(direction.to(parameter.dtype), alpha=-group["lr"])
+            if self.options.decay == "after":
+                parameter.mul_(kept)
 
     def _buffer(self, parameter: Tensor) -> Tensor:
         state = self.state[parameter]

@@ -1,11 +1,8 @@
-"""What changes over steps in the optimizers: the learning-rate multiplier and Muon's momentum. Pure functions."""
+"""What changes over steps in the optimizers beside the learning rate: Muon's momentum."""
 
 from __future__ import annotations
 
 from ...compiler.spec.optimizer import GroupOptimizer
-from ...compiler.spec.schedule import lr_scale
-
-__all__ = ["lr_scale", "momentum_at"]
 
 
 def momentum_at(optimizer: GroupOptimizer, step: int) -> float:

@@ -147,7 +147,7 @@ def _tied() -> Golden:
 def _baseline(vectors: str, spec: str, extra: list[str], first_skip: int, skips: int, *more: tuple[str, str]) -> Golden:
     names = (*TOKENS, *block_names("trunk", "blocks"), *skip_names("trunk", first_skip, skips), *more)
     trace = (*COMMON_TRACE, *block_trace("blocks", "trunk", "trunk"))
-    sets = (*_SHARED, *_attention("trunk"), *extra)
+    sets = (*_SHARED, *_attention("trunk"), "blocks.trunk.attention.rope.dtype=float32", *extra)
     return Golden(vectors, SPECS / f"{spec}.yaml", sets, names, (Run("full", trace="loss"),), trace)
 
 

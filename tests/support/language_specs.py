@@ -212,6 +212,7 @@ def stages(draw: st.DrawFn, name: str, group: str, count: int, earlier: list[str
             ),
             backpropagate_loops=seldom(st.integers(1, 2)),
             skip_trace=seldom(st.just({})),
+            checkpoint_activations=seldom(st.just(True), 3),
         )
     )
     return {"stage": name, "blocks": group, "path": path, "loops": loops, **stage}
@@ -267,6 +268,9 @@ def documents(draw: st.DrawFn) -> Plain:
         model["value_embedding"] = {"dim": 4}
     if draw(st.integers(0, 5)) == 0:
         model["multi_token"] = {"heads": draw(st.sampled_from([1, 2, 8]))}
+    if draw(st.integers(0, 3)) == 0:
+        across = draw(st.lists(st.sampled_from(["ngram_hash", "smear_gate"]), max_size=1))
+        model["documents"] = {"boundary_token": draw(st.integers(0, 12)), "across": across}
     trained = [mode for mode in modes if draw(st.booleans())]
     document = {
         "spec_version": 1,

@@ -130,6 +130,10 @@ def specs(draw: st.DrawFn) -> Plain:
             "dim": draw(st.sampled_from([3, kv_heads * (dim // heads)])),
             "table_init": {"kind": "normal", "std": 1.0},
         }
+    if draw(st.booleans()):
+        kinds = [layer["kind"] for layer in model["input"] if layer["kind"] != "rms_norm"]
+        across = draw(st.lists(st.sampled_from(kinds), max_size=1)) if kinds else []
+        model["documents"] = {"boundary_token": draw(st.integers(0, 10)), "across": across}
     changed, cadence = draw(modes(graph, blocks))
     return {
         "spec_version": 1,
@@ -145,6 +149,7 @@ def specs(draw: st.DrawFn) -> Plain:
             "batch_tokens": 16,
             "stop": {"steps": 10},
             "label_smoothing": draw(st.sampled_from([0.0, 0.0, 0.1])),
+            "penalties": {"z_loss": draw(st.sampled_from([0.0, 0.0, 0.01]))},
         },
         "evaluate": {"stride": 4},
     }

@@ -89,6 +89,7 @@ def stages(draw: st.DrawFn, name: str, group: str, blocks: Plain, value_embeddin
         _add_loop_features(draw, stage, positions, loops)
     if not last:
         _add_position_features(draw, stage, blocks, positions, loops)
+    stage["checkpoint_activations"] = draw(rarely())
     return stage
 
 

@@ -22,6 +22,8 @@ def tame(document: Plain) -> Plain:
     for stage in document["graph"]:
         _stage(stage, document["blocks"][stage["blocks"]], earlier)
         earlier[stage["stage"]] = stage
+    if "documents" in document["model"]:
+        document["model"]["documents"] = {"boundary_token": 1}
     learned = [stage for stage in document["graph"] if stage.get("auxiliary_loss") == {"kind": "learned"}]
     for stage in learned[1:]:
         del stage["auxiliary_loss"]

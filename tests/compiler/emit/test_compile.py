@@ -36,11 +36,14 @@ INDUCTOR = {
 
 
 def sampled() -> Plan:
-    """Loop counts as modes, drawn by training; firings with a gate and a state; a loss that only training has."""
+    """Loop counts as modes, drawn by training; firings with a gate and a state; a loss that only training has.
+
+    Documents are kept apart, and activations are checkpointed.
+    """
     awake = {"outputs": {"kind": "normal", "std": 0.2}}
     return plan_of(
         small(
-            model={"vocab_size": 11, "dim": 16, "multi_token": {"heads": 1}},
+            model={"vocab_size": 11, "dim": 16, "multi_token": {"heads": 1}, "documents": {"boundary_token": 1}},
             blocks={"core": group(1, init=awake)},
             graph=[
                 {
@@ -48,6 +51,7 @@ def sampled() -> Plan:
                     "blocks": "core",
                     "loops": 2,
                     "loop_vector": {},
+                    "checkpoint_activations": True,
                     "firing": {"kind": "parallel", "combine": {"kind": "ema_gate"}},
                 },
             ],

@@ -44,6 +44,13 @@ def _unused(statements: list[ast.stmt], live: set[str]) -> tuple[set[str], set[s
             inner, started = _unused(statement.body, live)
             unused |= inner
             live = live | started | set(_loads(statement.test))
+        elif isinstance(statement, ast.FunctionDef):  # of a checkpointed position
+            inner, _ = _unused(statement.body, set())
+            unused |= inner
+            parameters = {argument.arg for argument in statement.args.args}
+            own = parameters | _stored(statement)
+            assert parameters <= set(_loads(statement)), f"{statement.name} does not read all its inputs"
+            live = live - {statement.name} | set(_loads(statement)) - own
         else:
             assigned = _stored(statement)
             unused |= assigned - live
@@ -66,6 +73,9 @@ def check_names(source: str) -> None:
             assert unused_assignments(method) == set(), method.name
             assert isinstance(method.body[-1], ast.Return)
         arguments = {argument.arg for argument in method.args.args}
+        functions = [node for node in ast.walk(method) if isinstance(node, ast.FunctionDef)]
+        arguments |= {argument.arg for node in functions for argument in node.args.args}
+        arguments |= {node.name for node in functions}
         known = imported | arguments | set(dir(builtins)) | _stored(method)
         assert set(_loads(method)) <= known, f"unknown names: {set(_loads(method)) - known}"
 

@@ -101,6 +101,18 @@ def test_learned_weights_come_before_the_heads_ahead() -> None:
     assert losses(found, "single+training", "output/single/training_loss") == ["output/loss", "output/multi_token.0"]
 
 
+def test_a_z_loss_is_of_the_models_own_loss_in_training_alone() -> None:
+    train = {"sequence_length": 8, "batch_tokens": 16, "stop": {"steps": 10}, "penalties": {"z_loss": 1e-4}}
+    for smoothing in (0.0, 0.1):
+        found = draft_of(small(train=train | {"label_smoothing": smoothing}), "uses")
+        graph = graph_of(found)
+        assert found.order["full"][-1] == "output/loss"
+        assert found.variants["full"][-1] == "output/penalized_loss"
+        assert dict(graph.site("output/loss").attributes) == {}
+        terms = {"z_loss": 1e-4} | ({"label_smoothing": smoothing} if smoothing else {})
+        assert dict(graph.site("output/penalized_loss").attributes) == terms
+
+
 def test_the_variant_has_every_site_of_its_mode() -> None:
     found = draft(loops=2, auxiliary_loss={"kind": "fixed", "weights": [0.1]}, heads=1)
     for mode, sites in found.variants.items():

@@ -6,7 +6,25 @@ import numpy as np
 import pytest
 import torch
 
-from loopspec.compiler.modules import learned_weighted_loss, multi_token_loss, weighted_loss
+from loopspec.compiler.modules import cross_entropy, learned_weighted_loss, multi_token_loss, weighted_loss
+
+
+@pytest.mark.parametrize("smoothing", [0.0, 0.1])
+def test_a_z_loss_adds_the_mean_square_of_the_log_partition(smoothing: float) -> None:
+    generator = torch.Generator().manual_seed(0)
+    logits = torch.randn(2, 5, 7, generator=generator).requires_grad_()
+    targets = torch.randint(7, (2, 5), generator=generator)
+    loss = cross_entropy(logits, targets, label_smoothing=smoothing, z_loss=0.25)
+    z = logits.detach().double().numpy()
+    partition = np.log(np.exp(z).sum(-1))
+    own = cross_entropy(logits, targets, label_smoothing=smoothing).item()
+    np.testing.assert_allclose(loss.item(), own + 0.25 * (partition**2).mean(), rtol=1e-6)
+    loss.backward()
+    assert logits.grad is not None
+    softmax = np.exp(z) / np.exp(z).sum(-1, keepdims=True)
+    wanted = (1 - smoothing) * np.eye(7)[targets.numpy()] + smoothing / 7
+    expected = (softmax - wanted) / 10 + 0.25 * 2 * partition[..., None] * softmax / 10
+    np.testing.assert_allclose(logits.grad.numpy(), expected, atol=1e-6)
 
 
 @pytest.mark.parametrize("softcap", [None, 3.0])

@@ -6,6 +6,7 @@ import pytest
 import torch
 from torch import Tensor, nn
 
+from loopspec.compiler.modules.head import cross_entropy
 from loopspec.compiler.modules.mlp import ACTIVATIONS, GatedMlp, Mlp
 from loopspec.compiler.operations import OPERATIONS, SiteContext
 from loopspec.compiler.operations.sublayers import ACTIVATION_KEPT
@@ -35,6 +36,24 @@ def saved_features(layer: nn.Module) -> int:
         alive = layer(x)  # holds the graph, so that no storage is freed and met again
     assert alive.requires_grad
     return sum(kept.values()) // TOKENS
+
+
+@pytest.mark.parametrize("z_loss", [0.0, 0.5])
+def test_the_loss_keeps_what_the_plan_counts(z_loss: float) -> None:
+    logits, targets = torch.randn(1, TOKENS, HIDDEN, requires_grad=True), torch.zeros(1, TOKENS, dtype=torch.long)
+    kept: dict[int, int] = {}
+
+    def note(tensor: Tensor) -> Tensor:
+        if tensor.is_floating_point() and tensor.numel() >= TOKENS:  # not targets, nor the sum of weights
+            kept[tensor.untyped_storage().data_ptr()] = tensor.numel() // TOKENS
+        return tensor
+
+    with torch.autograd.graph.saved_tensors_hooks(note, lambda tensor: tensor):
+        alive = cross_entropy(2 * logits, targets, z_loss=z_loss)
+    assert alive.requires_grad
+    context = SiteContext({"z_loss": z_loss} if z_loss else {}, {"logits": HIDDEN, "targets": 1}, {}, 1)
+    counted = OPERATIONS["cross_entropy"].kept(context)
+    assert counted == sum(kept.values())
 
 
 def test_every_activation_has_a_count() -> None:

@@ -10,8 +10,9 @@ from torch import nn
 
 from loopspec.compiler.plan import Plan, PlannedStore
 from loopspec.compiler.spec.architecture import Init
-from loopspec.compiler.spec.optimizer import GroupOptimizer
-from loopspec.compiler.spec.train import Schedule, Stop, Train
+from loopspec.compiler.spec.clock import Stop
+from loopspec.compiler.spec.optimizer import GroupOptimizer, MomentumWarmup
+from loopspec.compiler.spec.train import Schedule, Train
 from loopspec.runtime.optim.groups import GroupedOptimizers, parameters_of, stores_by_group
 from loopspec.runtime.optim.liveness import LivenessError
 from loopspec.runtime.optim.muon import Muon
@@ -24,7 +25,7 @@ TRAIN = Train(
     sequence_length=4,
     batch_tokens=4,
     accumulation=1,
-    stop=Stop(10),
+    stop=Stop(steps=10),
     schedule=Schedule(warmdown_steps=10),
     optimizer={"matrices": MUON, "embeddings": ADAMW, "scalars": ADAMW},
 )
@@ -47,7 +48,7 @@ def test_every_store_in_exactly_one_optimizer_of_its_group() -> None:
     assert list(optimizers.parameters) == ["table", "matrix", "gain"]  # plan order, not the module's
     kinds = {name: type(optimizer) for name, optimizer in optimizers.optimizers.items()}
     matrices = optimizers.optimizers["matrices"]
-    assert isinstance(matrices, Muon) and matrices.dtype == torch.float32  # on CPU
+    assert isinstance(matrices, Muon) and matrices.options.dtype == torch.float32  # on CPU
     assert kinds == {"embeddings": torch.optim.AdamW, "matrices": Muon, "scalars": torch.optim.AdamW}
     for name, _shape, group in STORES:
         (held,) = optimizers.optimizers[group].param_groups
@@ -95,9 +96,20 @@ def test_learning_rates_follow_the_schedule() -> None:
     optimizers = GroupedOptimizers(plan, module)
     for parameter in module.parameters():
         parameter.grad = torch.ones_like(parameter)
-    assert optimizers.step(5) == 0.5
+    optimizers.step(5, 0.5)
     rates = {name: optimizer.param_groups[0]["lr"] for name, optimizer in optimizers.optimizers.items()}
     assert rates == {"matrices": 0.01, "embeddings": 0.005, "scalars": 0.005}
+
+
+def test_the_momentum_is_the_one_of_the_step_that_is_named() -> None:
+    """Steps after training name the last step of training, however long that is ago."""
+    muon = replace(MUON, momentum_warmup=MomentumWarmup(0.85, 10))
+    plan, module = make(replace(TRAIN, optimizer=TRAIN.optimizer | {"matrices": muon}))
+    optimizers = GroupedOptimizers(plan, module)
+    for step, momentum in ((0, 0.85), (5, 0.9), (40, 0.95), (5, 0.9)):
+        module.matrix.grad = torch.ones(4, 4)
+        optimizers.step(step, 1.0)
+        assert optimizers.optimizers["matrices"].param_groups[0]["momentum"] == pytest.approx(momentum)
 
 
 def test_clip_scales_the_global_norm() -> None:
@@ -121,7 +133,7 @@ def test_store_without_gradient(inactive: Any, expected: float) -> None:
     plan, module = make(replace(TRAIN, inactive=inactive, schedule=Schedule()))
     optimizers = GroupedOptimizers(plan, module)
     module.gain.grad = torch.ones(4)
-    optimizers.step(0)
+    optimizers.step(0, 1.0)
     torch.testing.assert_close(module.table.detach(), torch.full((5, 4), expected))
     assert module.table not in optimizers.optimizers["embeddings"].state
     assert module.gain.max() < 0.995  # the update itself
@@ -137,6 +149,22 @@ def test_gradient_on_a_store_that_the_mode_does_not_use() -> None:
     optimizers.check_liveness("single")
     with pytest.raises(LivenessError, match="store table is trained by mode full"):
         optimizers.check_liveness("full")
+
+
+def test_a_loss_of_the_logits_reaches_no_store_of_training_alone() -> None:
+    """As in a distillation: a further head of training has a gradient with the model's own loss, and none here."""
+    plan, module = make()
+    stores = tuple(replace(store, exported=store.name != "matrix") for store in plan.stores)
+    optimizers = GroupedOptimizers(cast("Plan", SimpleNamespace(stores=stores, spec=plan.spec)), module)
+    for name in ("table", "gain"):
+        module.get_parameter(name).grad = torch.ones_like(module.get_parameter(name))
+    optimizers.check_liveness("full", exported_only=True)
+    with pytest.raises(LivenessError, match="store matrix is trained by mode full but no gradient reached it"):
+        optimizers.check_liveness("full")
+    module.matrix.grad = torch.ones(4, 4)
+    optimizers.check_liveness("full")
+    with pytest.raises(LivenessError, match="store matrix got a gradient in mode full"):
+        optimizers.check_liveness("full", exported_only=True)
 
 
 def test_a_store_that_is_never_trained_is_in_no_optimizer() -> None:
