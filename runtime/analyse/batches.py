@@ -25,7 +25,7 @@ def open_batches(plan: Plan, settings: Settings, note: Callable[[str], None]) ->
     if settings.data == "random":
         return "random tokens", _random_batches(plan, settings)
     data = prepare_data(plan, note)
-    return data.description, _data_batches(ContiguousBatches(data.train, settings.sequence_length, settings.batch))
+    return data.description, _data_batches(ContiguousBatches(data.train), settings)
 
 
 def _random_batches(plan: Plan, settings: Settings) -> Iterator[Batch]:
@@ -36,7 +36,7 @@ def _random_batches(plan: Plan, settings: Settings) -> Iterator[Batch]:
         yield tokens[:, :-1].contiguous(), tokens[:, 1:].contiguous()
 
 
-def _data_batches(batches: ContiguousBatches) -> Iterator[Batch]:
+def _data_batches(batches: ContiguousBatches, settings: Settings) -> Iterator[Batch]:
     while True:
-        tokens, targets = batches.next()
+        tokens, targets = batches.take(settings.batch, settings.sequence_length)
         yield torch.from_numpy(tokens), torch.from_numpy(targets)

@@ -10,6 +10,7 @@ from torch import Tensor, nn
 
 from ...compiler.plan import Plan
 from ...compiler.spec import Spec
+from ...compiler.spec.averaging import static_scale
 from ..optim.groups import GroupedOptimizers
 from ..train.errors import TrainingError
 from ..train.nonfinite import first_nonfinite
@@ -31,7 +32,9 @@ class Mover:
         self._plan, self._module, self._batches = plan, module, batches
         self._optimizers = GroupedOptimizers(plan, module)
         self._repeated = _repeated_modes(plan.spec)
-        self._at = min(train.schedule.warmup_steps, train.stop.steps - 1)
+        at, last = train.schedule.warmup_steps, train.known_steps
+        self._at = at if last is None else min(at, last - 1)
+        self._scale = 1.0 if train.schedule.clock == "seconds" else static_scale(train, self._at)
 
     def run(self, modes: tuple[str, ...], rounds: int, done: Callable[[Step, int], None]) -> tuple[Step, ...]:
         """`rounds` steps of each mode in turn, and a few more while some store that should be reached is not.
@@ -72,7 +75,7 @@ class Mover:
         gradients = {name: _norm(value.grad) for name, value in optimizers.trainable.items() if value.grad is not None}
         before = {name: value.detach().clone() for name, value in optimizers.trainable.items()}
         optimizers.clip(norm)
-        optimizers.step(self._at)
+        optimizers.step(self._at, self._scale)
         return Step(mode, loss.item(), self._moved(before, gradients))
 
     def _moved(self, before: Mapping[str, Tensor], gradients: Mapping[str, float]) -> dict[str, Moved]:
