@@ -1,0 +1,1 @@
+"""What run folders record: read, judged, listed, and matched against each other. Imports no torch."""
