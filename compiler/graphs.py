@@ -27,9 +27,14 @@ def compiled_graphs(plan: Plan) -> tuple[CompiledGraph, ...]:
     """Every graph of a run that trains and evaluates, without those that depend on the data as they run."""
     train, evaluate = plan.spec.train, plan.spec.evaluate
     trained = trained_modes(plan.spec)
-    batch = (train.micro_batch_sequences, train.sequence_length)
+    batches = [(shape.sequences, shape.sequence_length) for shape in train.shapes]
     windows = (evaluate.batch_windows, evaluate.sequence_length)
-    graphs = [CompiledGraph(mode, "training", batch) for mode in plan.modes if mode in trained]
+    graphs = [
+        CompiledGraph(mode, "training", batch)
+        for mode in plan.modes
+        if mode in trained and not stops_by_data(plan, mode)
+        for batch in dict.fromkeys(batches)
+    ]
     evaluated = plan.spec.activities["evaluate"]
     if not stops_by_data(plan, evaluated):
         graphs.append(CompiledGraph(evaluated, "logits", windows))

@@ -6,7 +6,7 @@ from textwrap import wrap
 
 from .spec import Spec
 from .spec.cadence import Phase, Until
-from .spec.phase_steps import PhaseSteps, phase_steps, steps_by_mode, trained_modes
+from .spec.phase_steps import PhaseSteps, main_modes, phase_steps, steps_by_mode
 
 _WIDTH = 80
 
@@ -16,7 +16,16 @@ def cadence_lines(spec: Spec) -> list[str]:
     lines: list[str] = []
     for phase in phase_steps(spec.cadence, spec.train):
         lines += _wrapped(f"{_when(phase)}: {phase_text(phase.phase)}")
-    return [*lines, *_wrapped(_by_mode(spec)), *_activities(spec)]
+    return [*lines, *_wrapped(_by_mode(spec)), *_finish(spec), *_activities(spec)]
+
+
+def _finish(spec: Spec) -> list[str]:
+    """A line for each part of `train.finish`."""
+    return [
+        line
+        for part in spec.train.finish
+        for line in _wrapped(f"then {part.kind}: {part.step_count:,} steps of {spec.activities[part.kind]}")
+    ]
 
 
 def phase_text(phase: Phase) -> str:
@@ -69,21 +78,24 @@ def _by_mode(spec: Spec) -> str:
     counts = steps_by_mode(spec)
     if counts is not None:
         return "steps by mode: " + ", ".join(f"{mode} {count:,}" for mode, count in counts.items())
-    if any(phase.until is not None and phase.until.kind == "seconds" for phase in spec.cadence):
-        return "steps by mode: known after the run, for a phase ends by the clock"
+    if any(planned.steps is None for planned in phase_steps(spec.cadence, spec.train)):
+        return "steps by mode: known after the run, for the clock decides"
     return "steps by mode: not counted, for too many steps are sampled"
 
 
 def _activities(spec: Spec) -> list[str]:
     """Activities by mode, and for a mode that no training step runs a line that says so."""
-    trained = trained_modes(spec)
+    trained = main_modes(spec)
+    after = {spec.activities[part.kind] for part in spec.train.finish}
     lines: list[str] = []
     for mode in dict.fromkeys(spec.activities.values()):
         names = [activity for activity, other in spec.activities.items() if other == mode]
         lines += _wrapped(f"{', '.join(names)}: {mode}")
         if mode not in trained:
             lines += _wrapped(
-                f"{'it runs' if len(names) == 1 else 'they run'} mode {mode}; no training step does", "    "
+                f"{'it runs' if len(names) == 1 else 'they run'} mode {mode}; "
+                f"{'train.finish alone' if mode in after else 'no training step'} does",
+                "    ",
             )
     return lines
 

@@ -17,7 +17,7 @@ _EVERYWHERE = "every position"
 def mode_lines(plan: Plan) -> list[str]:
     """A row for each mode."""
     train = plan.spec.train
-    tokens = train.micro_batch_sequences * train.sequence_length
+    tokens = max(shape.sequences * shape.sequence_length for shape in train.shapes)
     rows = [
         (
             mode.name,

@@ -4,8 +4,45 @@ from __future__ import annotations
 
 from .plan import Plan
 from .spec import Spec
-from .spec.averaging import first_step, quantization_aware_steps, starting_share, update_count
-from .spec.train import LAST, Average, Train
+from .spec.averaging import Unknown, first_step, quantization_aware_steps, starting_share, update_count
+from .spec.batches import BatchShape
+from .spec.train import LAST, Average, Schedule, Train
+
+
+def clock_lines(train: Train) -> list[str]:
+    """What ends training, what the learning rate goes by, and the batches."""
+    stop, schedule = train.stop, train.schedule
+    limits = [] if stop.steps is None else [f"{stop.steps:,} steps"]
+    limits += [] if stop.tokens is None else [f"{stop.tokens:,} tokens"]
+    if stop.seconds is not None:
+        kept = f" ({stop.reserve_seconds:g} of them kept for what follows)" if stop.reserve_seconds else ""
+        limits.append(f"{stop.seconds:g} seconds{kept}")
+    lines = [f"  ends at {' or '.join(limits)}" + (", whichever comes first" if len(limits) > 1 else "")]
+    lines.append(f"  learning rate by {schedule.clock}: {_ramp(schedule)}")
+    if not train.batch_schedule:
+        return [*lines, f"  batches: {_batch(train.shape)}"]
+    return [*lines, *(f"  from step {span.first_step:,}: {_batch(span.shape)}" for span in train.spans)]
+
+
+def _ramp(schedule: Schedule) -> str:
+    parts = [f"{schedule.warmup_steps:,} steps up"] if schedule.warmup_steps else []
+    parts += [f"held for {schedule.hold_steps:,} steps at least"] if schedule.hold_steps else []
+    down = ""
+    if schedule.warmdown_tokens:
+        down = f"{schedule.warmdown_tokens:,} tokens"
+    elif schedule.warmdown_seconds:
+        down = f"{schedule.warmdown_seconds:g} seconds"
+    elif schedule.warmdown_steps:
+        at_pace = " at the mean pace so far" if schedule.clock == "seconds" else ""
+        down = f"{schedule.warmdown_steps:,} steps{at_pace}"
+    parts += [f"the last {down} down to {schedule.floor:g}"] if down else []
+    return ", ".join(parts) or "constant"
+
+
+def _batch(shape: BatchShape) -> str:
+    passes = f", in {shape.accumulation} passes" if shape.accumulation > 1 else ""
+    sequences = shape.sequences * shape.accumulation
+    return f"{sequences:,} sequences of {shape.sequence_length:,} tokens, {shape.batch_tokens:,} a step{passes}"
 
 
 def averaging_lines(spec: Spec) -> list[str]:
@@ -26,24 +63,33 @@ def quantization_aware_lines(plan: Plan) -> list[str]:
     train = plan.spec.train
     if train.quantization_aware is None:
         return []
-    first = first_step(train.quantization_aware.start, train.schedule, train.stop.steps)
+    first, count = first_step(train.quantization_aware.start, train), quantization_aware_steps(train)
     if first is None:
         return ["  quantization-aware: no step, the start is not reached"]
     stores = sum(store.exported and store.scheme.kind == "integer" for store in plan.stores)
-    count = quantization_aware_steps(train)
-    steps = f"steps {first:,} to {train.stop.steps - 1:,} ({count:,})"
+    if isinstance(first, Unknown):
+        steps = "from a step on that the clock tells"
+    elif isinstance(count, Unknown):
+        steps = f"from step {first:,} on"
+    else:
+        steps = f"steps {first:,} to {first + count - 1:,} ({count:,})"
     return [f"  quantization-aware: {steps}, on {stores:,} rounded stores"]
 
 
 def _average(average: Average, train: Train) -> str:
     if average.kind == "swa":
         assert average.start is not None
-        first = first_step(average.start, train.schedule, train.stop.steps)
-        since = "never begins" if first is None else f"one every {average.every:,} steps from step {first:,} on"
-        return f"mean of {update_count(average, train):,} snapshots, {since}"
+        first, count = first_step(average.start, train), update_count(average, train)
+        number = "" if isinstance(count, Unknown) else f"{count:,} "
+        if first is None:
+            return f"mean of {number}snapshots, never begins"
+        since = "a step on that the clock tells" if isinstance(first, Unknown) else f"step {first:,} on"
+        return f"mean of {number}snapshots, one every {average.every:,} steps from {since}"
     began = f"the weights after step {average.start_step:,}" if average.start_step else "the initial weights"
-    share = f"{100 * starting_share(average, train):.2g}% of {began}"
-    return f"ema {average.decay:g}, {share} {'divided out' if average.debias else 'left in it'}"
+    kept = starting_share(average, train)
+    share = f"a share of {began}" if isinstance(kept, Unknown) else f"{100 * kept:.2g}% of {began}"
+    others = f" (and {len(average.decays)} by rules of decay)" if average.decays else ""
+    return f"ema {average.decay:g}{others}, {share} {'divided out' if average.debias else 'left in it'}"
 
 
 def _unused(name: str, train: Train) -> str:

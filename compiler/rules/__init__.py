@@ -8,14 +8,19 @@ from ..passes.draft import Draft
 from .averages import check_averages
 from .blocks import check_blocks
 from .cadence import check_modes
+from .checkpointing import check_checkpointing
+from .clocks import check_clocks
 from .data import check_data
+from .documents import check_documents
 from .findings import Findings
+from .finish import check_decays, check_finish
 from .liveness import check_inert, check_liveness
 from .loops import check_trained_loops
 from .modes import check_declared_modes
 from .multi_token import check_multi_token
-from .optimizer import check_assignment, check_muon, check_trained_modes
+from .optimizer import check_assignment, check_groups, check_muon, check_optimizers, check_trained_modes
 from .parts import check_shared_parts
+from .penalties import check_penalties
 from .phases import check_phases
 from .planned import check_budget, check_deviations, check_quantization
 from .quantization_aware import check_quantization_aware
@@ -28,9 +33,12 @@ DOCUMENT_RULES: tuple[Callable[[Findings], None], ...] = (
     check_stages,
     check_value_embedding,
     check_multi_token,
+    check_documents,
     check_declared_modes,
     check_modes,
     check_training,
+    check_optimizers,
+    check_clocks,
     check_data,
 )
 PLAN_RULES: tuple[Callable[[Findings, Draft], None], ...] = (
@@ -40,13 +48,18 @@ PLAN_RULES: tuple[Callable[[Findings, Draft], None], ...] = (
     check_phases,
     check_liveness,
     check_trained_loops,
+    check_checkpointing,
     check_shared_parts,
     check_assignment,
+    check_groups,
     check_muon,
     check_trained_modes,
     check_inert,
+    check_penalties,
     check_averages,
     check_quantization_aware,
+    check_finish,
+    check_decays,
 )
 
 __all__ = ["DOCUMENT_RULES", "PLAN_RULES", "Findings"]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from ..passes.draft import Draft
 from ..source.wording import did_you_mean, quoted
-from ..spec.averaging import first_step, starting_share, update_count
+from ..spec.averaging import Unknown, first_step, starting_share, update_count
 from ..spec.train import LAST, Average, Train
 from .findings import Findings
 
@@ -40,22 +40,28 @@ def _check_loaded(findings: Findings, train: Train, average: Average) -> None:
             "begin it earlier, take snapshots more often, or train longer",
             key=True,
         )
-    elif average.kind == "ema" and not average.debias and starting_share(average, train) > KEPT_SHARE:
+    elif average.kind == "ema" and not average.debias and _kept(average, train) > KEPT_SHARE:
         findings.warning(
             "LS527",
             path,
-            f"{starting_share(average, train):.1%} of this average will be the weights that it starts from",
+            f"{_kept(average, train):.1%} of this average will be the weights that it starts from",
             "set debias: true, lower the decay, or train longer",
             key=True,
         )
 
 
+def _kept(average: Average, train: Train) -> float:
+    share = starting_share(average, train)
+    return 0.0 if isinstance(share, Unknown) else share
+
+
 def _why_empty(average: Average, train: Train) -> str:
-    steps = train.stop.steps
+    steps = train.known_steps
     if average.kind == "ema":
         return f"it starts after step {average.start_step}, training ends after {steps}"
     assert average.start is not None
-    first = first_step(average.start, train.schedule, steps)
+    first = first_step(average.start, train)
+    assert steps is not None and not isinstance(first, Unknown)
     if first is None:
         return f"its start is not reached in {steps} steps"
     return f"no step from {first + 1} to {steps} has a number that is a multiple of every: {average.every}"

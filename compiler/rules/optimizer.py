@@ -1,4 +1,4 @@
-"""LS52x: stores that no optimizer takes or can take, and assignments without effect."""
+"""LS520 to LS522, LS530 to LS533: stores that no optimizer takes or can take; assignments and groups without effect."""
 
 from __future__ import annotations
 
@@ -7,9 +7,49 @@ from ..passes.draft import Draft
 from ..passes.optimizer import first_assignment
 from ..passes.quantization import matches
 from ..plan import FROZEN, UNASSIGNED
-from ..source.wording import few
+from ..source.wording import did_you_mean, few, quoted
+from ..spec.optimizer import DECLARED
 from ..spec.phase_steps import trained_modes
 from .findings import Findings, YamlPath
+
+
+def check_optimizers(findings: Findings) -> None:
+    """Every assignment names a group, and a list of coefficients has a row for each Newton-Schulz step."""
+    train = findings.plain["train"]
+    known = [*train["optimizer"], FROZEN, DECLARED]
+    for index, rule in enumerate(train["assign"]):
+        if rule["to"] not in known:
+            message = f"no group of train.optimizer is named {quoted(rule['to'])}"
+            findings.error("LS531", ("train", "assign", index, "to"), message, did_you_mean(rule["to"], known))
+    for name, group in train["optimizer"].items():
+        rows, steps = group.get("newton_schulz_coefficients"), group.get("newton_schulz_steps")
+        if isinstance(rows, list) and len(rows) != steps:
+            findings.error(
+                "LS533",
+                ("train", "optimizer", name, "newton_schulz_coefficients"),
+                f"newton_schulz_steps is {steps}, the number of rows here is {len(rows)}",
+                f"set newton_schulz_steps: {len(rows)}, or give a row for each step",
+                key=True,
+            )
+
+
+def check_groups(findings: Findings, draft: Draft) -> None:
+    """Every group that the spec gives an optimizer of its own trains some store."""
+    tied = draft.spec.architecture.model.embedding.tied
+    assigned = {rule.to for rule in draft.spec.train.assign}
+    for name in draft.spec.train.optimizer:
+        path: YamlPath = ("train", "optimizer", name)
+        if name in draft.groups.values() or not findings.given(path) or findings.is_default(path):
+            continue  # a resolved spec has every default written out, which asks for nothing
+        if name in assigned or (name == "head" and tied):
+            continue  # LS521 and LS514 say it
+        findings.error(
+            "LS532",
+            path,
+            f"no store is in group {name}: this optimizer trains nothing",
+            f"remove it (in a child of the spec: {name}: null), or send stores to it by train.assign",
+            key=True,
+        )
 
 
 def check_assignment(findings: Findings, draft: Draft) -> None:

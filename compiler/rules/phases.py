@@ -5,8 +5,8 @@ from __future__ import annotations
 from ..passes.draft import Draft
 from ..source.wording import quoted
 from ..spec import Spec
-from ..spec.phase_steps import PhaseSteps, count_modes, end_step, phase_steps, trained_modes
-from ..spec.schedule import lr_scale
+from ..spec.averaging import static_scale
+from ..spec.phase_steps import PhaseSteps, count_modes, end_step, main_modes, phase_steps
 from ..summary_cadence import steps_text
 from .findings import Findings
 
@@ -21,9 +21,9 @@ def check_phases(findings: Findings, draft: Draft) -> None:
 
 def _phases_join(findings: Findings, spec: Spec, planned: tuple[PhaseSteps, ...]) -> bool:
     """Whether each phase begins within training and ends after it began; tells of the first that does not."""
-    total = spec.train.stop.steps
+    total = spec.train.known_steps
     for index, phase in enumerate(planned):
-        if phase.earliest >= total:
+        if total is not None and phase.earliest >= total:
             findings.error("LS208", ("cadence", index), *_too_late(spec, index, phase))
             return False
         end = end_step(phase.phase.until, spec.train)
@@ -36,11 +36,10 @@ def _phases_join(findings: Findings, spec: Spec, planned: tuple[PhaseSteps, ...]
 
 def _too_late(spec: Spec, index: int, phase: PhaseSteps) -> tuple[str, str]:
     """Message and hint for a phase that begins when training is over."""
-    total = spec.train.stop.steps
-    before = spec.cadence[index - 1].until
-    assert before is not None
+    total, before = spec.train.known_steps, spec.cadence[index - 1].until
+    assert before is not None and total is not None
     if before.kind == "lr_warmdown" and end_step(before, spec.train) == total:
-        last = lr_scale(spec.train.schedule, total, total - 1)
+        last = static_scale(spec.train, total - 1)
         message = f"this phase never begins: the last step's multiplier is {last:g}, the phase before waits for"
         hint = "raise lr_warmdown, lengthen train.schedule.warmdown_steps, or lower its floor"
         return f"{message} {before.value:g}", hint
@@ -72,7 +71,8 @@ def _stops_by_data(findings: Findings, mode: str) -> bool:
 
 
 def _check_activities(findings: Findings, spec: Spec) -> None:
-    trained = trained_modes(spec)
+    trained = main_modes(spec)
+    after = {spec.activities[part.kind] for part in spec.train.finish}
     for mode in dict.fromkeys(spec.activities.values()):
         if mode in trained:
             continue
@@ -91,6 +91,6 @@ def _check_activities(findings: Findings, spec: Spec) -> None:
         findings.warning(
             "LS211",
             ("activities", given),
-            f"{subject} mode {mode}, which no training step runs",
+            f"{subject} mode {mode}, which {'train.finish alone' if mode in after else 'no training step'} runs",
             f"set it to a mode that training runs ({', '.join(trained)}), or put {mode} into the cadence",
         )

@@ -18,7 +18,7 @@ def check_quantization_aware(findings: Findings, draft: Draft) -> None:
         findings.error(
             "LS528",
             (*KEY, "start"),
-            f"this start is not reached in {train.stop.steps} steps: no step runs on rounded weights",
+            f"this start is not reached in {train.known_steps} steps: no step runs on rounded weights",
             "start earlier, or set quantization_aware: null",
             key=True,
         )

@@ -7,50 +7,29 @@ from .findings import Findings, YamlPath
 
 
 def check_training(findings: Findings) -> None:
-    """Batch, schedule, window and settings that the model gives nothing to act on."""
-    _check_batch(findings)
-    _check_schedule(findings)
+    """Batches, window and settings that the model gives nothing to act on."""
+    train = findings.plain["train"]
+    _check_batch(findings, ("train",), train)
+    for index, phase in enumerate(train["batch_schedule"]):
+        given = {key: phase[key] or train[key] for key in ("sequence_length", "batch_tokens", "accumulation")}
+        _check_batch(findings, ("train", "batch_schedule", index), given)
     _check_window(findings)
     _check_without_effect(findings)
 
 
-def _check_batch(findings: Findings) -> None:
-    train = findings.plain["train"]
-    unit = train["sequence_length"] * train["accumulation"]
-    if train["batch_tokens"] % unit:
+def _check_batch(findings: Findings, path: YamlPath, batch: dict[str, int]) -> None:
+    unit = batch["sequence_length"] * batch["accumulation"]
+    if batch["batch_tokens"] % unit:
         related: tuple[Related, ...] = ()
         for key in ("sequence_length", "accumulation"):
-            if findings.given(("train", key)):
-                related += findings.related(("train", key), key)
+            if findings.given((*path, key)):
+                related += findings.related((*path, key), key)
         findings.error(
             "LS510",
-            ("train", "batch_tokens"),
-            f"{train['batch_tokens']} tokens are no multiple of sequence_length * accumulation = {unit}",
-            f"use batch_tokens: {max(1, round(train['batch_tokens'] / unit)) * unit}",
+            (*path, "batch_tokens"),
+            f"{batch['batch_tokens']} tokens are no multiple of sequence_length * accumulation = {unit}",
+            f"use batch_tokens: {max(1, round(batch['batch_tokens'] / unit)) * unit}",
             related=related,
-        )
-
-
-def _check_schedule(findings: Findings) -> None:
-    train = findings.plain["train"]
-    schedule, steps = train["schedule"], train["stop"]["steps"]
-    length = schedule["warmup_steps"] + schedule["warmdown_steps"]
-    if length > steps:
-        findings.error(
-            "LS511",
-            ("train", "schedule"),
-            f"warm-up and warm-down take {length} steps, and the run has {steps}",
-            "shorten them, or train longer",
-            key=True,
-            related=findings.related(("train", "stop", "steps"), "the length of the run"),
-        )
-    if schedule["floor"] > 0 and schedule["warmdown_steps"] == 0:
-        findings.error(
-            "LS512",
-            ("train", "schedule", "floor"),
-            "a floor without a warm-down has no effect",
-            "give warmdown_steps, or remove the floor",
-            key=True,
         )
 
 
@@ -81,7 +60,9 @@ def _check_without_effect(findings: Findings) -> None:
                     "remove it, or set model.embedding.tied: false",
                     key=True,
                 )
-    longest = max(findings.plain["train"]["sequence_length"], findings.plain["evaluate"]["sequence_length"] or 0)
+    train = findings.plain["train"]
+    trained = [train["sequence_length"], *(phase["sequence_length"] or 0 for phase in train["batch_schedule"])]
+    longest = max(*trained, findings.plain["evaluate"]["sequence_length"] or 0)
     for name, group in findings.blocks().items():
         rope = group["attention"]["rope"]
         reference = None if rope is None else rope.get("ntk_reference")

@@ -64,6 +64,7 @@ TITLES: dict[str, str] = {
     "LS129": "private gains of two lengths",
     "LS130": "multi-token heads beyond the sequence",
     "LS131": "a state of a stage that runs more than once",
+    "LS132": "a document boundary that is no token",
     # LS2xx: modes and the cadence
     "LS201": "an unknown mode",
     "LS202": "mode single without loops",
@@ -124,8 +125,23 @@ TITLES: dict[str, str] = {
     "LS528": "quantization-aware training that never starts",
     "LS529": "quantization-aware training of nothing",
     "LS530": "a mode that trains nothing",
+    "LS531": "an assignment to a group that is not there",
+    "LS532": "a group that trains nothing",
+    "LS533": "coefficients that do not fit the steps",
+    "LS534": "a penalty without effect",
     "LS540": "a feature of a stage without effect",
     "LS541": "a running average that nothing reads",
+    "LS542": "a setting of documents without effect",
+    "LS560": "validation text given twice",
+    "LS561": "a vocabulary too small for bytes",
+    "LS550": "a schedule without its clock",
+    "LS551": "a warm-down in another unit",
+    "LS552": "a limit that never holds",
+    "LS553": "a reserve without time",
+    "LS554": "batches without effect",
+    "LS555": "a replay of more than there is",
+    "LS556": "a distillation without a teacher",
+    "LS557": "a rule of decay without effect",
 }
 
 

@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-from bisect import bisect_left
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
-from fractions import Fraction
-from math import ceil
 
 from . import Spec
+from .averaging import first_true, static_scale, step_at_share
 from .cadence import Phase, Until
+from .clock import Moment, share_done
 from .sampling import mode_at
-from .schedule import lr_scale
 from .train import Train
 
 MOST_COUNTED_DRAWS = 100_000
@@ -45,37 +43,48 @@ def end_step(until: Until | None, train: Train) -> int | None:
 
     Without `until`, and where the multiplier never falls that far, it is the end of training.
     """
-    total = train.stop.steps
+    total, clock = train.known_steps, train.schedule.clock
     if until is None:
         return total
     match until.kind:
         case "steps":
             return int(until.value)
         case "tokens":
-            return -(-int(until.value) // train.batch_tokens)
+            return train.step_at_tokens(int(until.value))
         case "fraction":
-            return ceil(Fraction(str(until.value)) * total)  # the decimal as written: 0.07 of 100 is 7, not 8
+            return None if clock == "seconds" else step_at_share(train, until.value)
         case "lr_warmdown":
-            start = min(train.schedule.warmup_steps, total)
-            return _first_at_most(train, range(start, total), until.value)
+            if clock == "seconds" or total is None:
+                return None
+            after = range(min(train.schedule.warmup_steps, total), total)
+            return first_true(after, lambda step: static_scale(train, step) <= until.value)
         case "seconds":
             return None
 
 
-def _first_at_most(train: Train, steps: range, value: float) -> int:
-    """The first of the steps whose multiplier is at most `value`, else their end; after warm-up it never rises."""
-    total = train.stop.steps
-    return steps.start + bisect_left(steps, True, key=lambda step: lr_scale(train.schedule, total, step) <= value)
+def is_over(until: Until, train: Train, moment: Moment, scale: float) -> bool:
+    """Whether a phase is over for a step that begins at `moment` with this learning-rate multiplier."""
+    match until.kind:
+        case "steps":
+            return moment.step >= until.value
+        case "tokens":
+            return moment.tokens >= until.value
+        case "seconds":
+            return moment.seconds >= until.value
+        case "fraction":
+            return share_done(train.stop, train.schedule.clock, moment, until.value)
+        case "lr_warmdown":
+            return moment.step >= train.schedule.warmup_steps and scale <= until.value
 
 
 def phase_steps(cadence: Sequence[Phase], train: Train) -> tuple[PhaseSteps, ...]:
     """The steps of every phase; none goes beyond the end of training."""
     planned: list[PhaseSteps] = []
     first: int | None = 0
-    earliest = 0
+    earliest, total = 0, train.known_steps
     for phase in cadence:
         end = end_step(phase.until, train)
-        planned.append(PhaseSteps(phase, first, earliest, None if end is None else min(end, train.stop.steps)))
+        planned.append(PhaseSteps(phase, first, earliest, end if end is None or total is None else min(end, total)))
         earliest = earliest if end is None else max(earliest, end)
         first = None if first is None or end is None else earliest
     return tuple(planned)
@@ -97,12 +106,17 @@ def steps_by_mode(spec: Spec) -> dict[str, int] | None:
     return dict(counts.most_common())
 
 
-def trained_modes(spec: Spec) -> tuple[str, ...]:
-    """The modes that some training step runs; those that one may run, where the numbers of steps are not known."""
+def main_modes(spec: Spec) -> tuple[str, ...]:
+    """The modes that some step of training runs; those that one may run, where the numbers of steps are not known."""
     counts = steps_by_mode(spec)
     if counts is not None:
         return tuple(mode for mode, count in counts.items() if count)
     return tuple(dict.fromkeys(mode for phase in spec.cadence for mode in phase.modes))
+
+
+def trained_modes(spec: Spec) -> tuple[str, ...]:
+    """Those, and the modes of what follows training."""
+    return tuple(dict.fromkeys([*main_modes(spec), *(spec.activities[part.kind] for part in spec.train.finish)]))
 
 
 def count_modes(phase: Phase, steps: range, seed: int) -> Counter[str]:

@@ -57,7 +57,8 @@ def _guarded(words: Sequence[str]) -> int:
     try:
         return _dispatch(words)
     except UserError as fault:
-        complain(str(fault))
+        if str(fault):
+            complain(str(fault))
         return fault.exit_code
     except SystemExit as stop:  # argparse, after --help and after wrong usage
         return stop.code if isinstance(stop.code, int) else CLEAN

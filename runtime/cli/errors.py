@@ -9,7 +9,10 @@ BROKEN_PIPE = 141
 
 
 class UserError(Exception):
-    """A fault that the user can mend: the message is printed on one line, and the command ends with `exit_code`."""
+    """A fault that the user can mend: the message is printed on one line, and the command ends with `exit_code`.
+
+    Without a message nothing is printed: somebody else tells.
+    """
 
     def __init__(self, message: str, exit_code: int = PROBLEMS) -> None:
         super().__init__(message)

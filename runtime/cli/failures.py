@@ -2,19 +2,23 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 
+from ..analyse.errors import AnalysisError
 from ..artifact import ArtifactError
 from ..data.errors import DataError
 from ..evaluate.score import ScoreError
 from ..optim.liveness import LivenessError
 from ..pipeline.device import DeviceError
 from ..quantize import QuantizeError
-from ..train.errors import CheckpointError, MetricsError, RunFolderError, TrainingError
+from ..train.errors import CheckpointError, MetricsError, PeerError, RunFolderError, TrainingError
+from ..train.launched import LAUNCHED, PEER_GONE
 from .errors import UserError
 
 FAULTS = (
+    AnalysisError,
     ArtifactError,
     CheckpointError,
     DataError,
@@ -33,5 +37,8 @@ def reported() -> Iterator[None]:
     """Turns the runtime's own errors, whose messages name the place and the mend, into UserError."""
     try:
         yield
+    except PeerError as fault:
+        # A launcher of ours tells which process is gone, in one message for all.
+        raise UserError("" if LAUNCHED in os.environ else str(fault), PEER_GONE) from fault
     except FAULTS as fault:
         raise UserError(str(fault)) from fault

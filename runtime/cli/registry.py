@@ -18,8 +18,13 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "train": (".commands.train", "train a spec into a run folder, or resume one"),
     "pack": (".commands.pack", "pack a run's weights into an artifact"),
     "unpack": (".commands.unpack", "write an artifact's spec, source, weights and tokenizer as files"),
+    "data": (".commands.data", "fetch, inspect or pack training data"),
     "eval": (".commands.eval", "score an artifact in bits per byte"),
+    "influence": (".commands.influence", "how much each position turns the stream; blocks to tie"),
+    "sensitivity": (".commands.sensitivity", "what rounding each row of each store would cost"),
     "run": (".commands.run", "the whole way: train, pack, and score the packed artifact"),
+    "runs": (".commands.runs", "the runs in a folder, and what each has come to"),
+    "compare": (".commands.compare", "runs side by side at equal steps, tokens or FLOPs"),
 }
 """Command -> module below this package, and the summary that `loopspec --help` prints."""
 

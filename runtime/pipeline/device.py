@@ -5,6 +5,7 @@ from __future__ import annotations
 import torch
 
 from ...compiler.modules.attention_kernel import best_kernel, use_kernel
+from ...compiler.spec import Spec
 from ..train.determinism import configure
 from .prepare import Note
 
@@ -13,7 +14,7 @@ class DeviceError(ValueError):
     """A device that was asked for and is not there."""
 
 
-def choose_device(name: str, precision: str, cpu_threads: int | None, note: Note) -> torch.device:
+def choose_device(name: str, spec: Spec, note: Note, precision: str | None = None) -> torch.device:
     """The device for `auto`, `cpu` or `cuda`, with its attention kernel selected and named in a note.
 
     Raises:
@@ -25,8 +26,9 @@ def choose_device(name: str, precision: str, cpu_threads: int | None, note: Note
         )
     kind = ("cuda" if torch.cuda.is_available() else "cpu") if name == "auto" else name
     device = torch.device(kind)
-    configure(device, cpu_threads)
-    kernel = best_kernel(device, torch.bfloat16 if precision == "bfloat16" else torch.float32)
+    configure(device, spec.train.cpu_threads)
+    precision, masked = precision or spec.train.precision, spec.architecture.model.documents is not None
+    kernel = best_kernel(device, torch.bfloat16 if precision == "bfloat16" else torch.float32, masked=masked)
     use_kernel(kernel)
     label = (
         f"cuda ({torch.cuda.get_device_name(device)})" if kind == "cuda" else f"cpu ({torch.get_num_threads()} threads)"

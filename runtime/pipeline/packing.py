@@ -10,7 +10,7 @@ from torch import Tensor
 
 from ...compiler.plan import Plan
 from ..artifact import STATE_SCHEME, ArtifactContents, ArtifactSummary, write_artifact
-from ..data.tokenizer import Tokenizer
+from ..data.text_tokenizer import TextTokenizer
 from ..quantize import EncodedStore, encode
 
 
@@ -39,7 +39,7 @@ def pack(
     plan: Plan,
     weights: Mapping[str, Tensor],
     states: Mapping[str, Tensor],
-    tokenizer: Tokenizer,
+    tokenizer: TextTokenizer,
     provenance: dict[str, str],
     path: Path,
 ) -> ArtifactSummary:

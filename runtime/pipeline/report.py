@@ -16,9 +16,12 @@ class Report:
     Attributes:
         parameters: stored in the artifact.
         training_only_parameters: that only losses of training read; trained, and not in the artifact.
-        scores: `stop` and `average` are of float weights, `artifact` of the packed file, opened in a fresh process.
+        scores: `stop` (the last weights) and `average` are of float weights; `artifact` and, with windows side by
+            side, `artifact_non_overlapping` are of the packed file, opened in a fresh process.
         yardsticks: other compressors on the same validation text.
-        seconds: wall-clock by phase.
+        seconds: wall-clock by phase; `training` is the training clock, which validation and saving stand outside of.
+        peak_memory_bytes: of training: tensors on the GPU, or the whole process on a CPU.
+        flops: of training, as the plan counts them.
     """
 
     spec: str
@@ -29,6 +32,8 @@ class Report:
     scores: dict[str, float | None]
     yardsticks: dict[str, float]
     seconds: dict[str, float]
+    peak_memory_bytes: int
+    flops: int
     training: dict[str, Any]
     artifact: dict[str, Any]
 
@@ -69,11 +74,16 @@ def report_text(report: Report) -> str:
         ("BPB at stop", _score(scores["stop"]), "float weights, not the artifact"),
         ("BPB after averaging", _score(scores["average"]), _average_note(scores)),
         ("BPB of the artifact", _score(scores["artifact"]), "the file, opened in a fresh process"),
+        ("BPB, windows apart", _score(scores["artifact_non_overlapping"]), "the same file, every token in one window"),
         ("quantization gap", _score(_gap(scores)), "artifact minus what it was packed from"),
     ]
-    rows += _rounded_steps(report.training)
+    rows += _counted(report.training)
     rows += [(f"BPB of {name}", _score(value), "same validation text") for name, value in report.yardsticks.items()]
     rows += [(f"seconds: {phase}", f"{value:.1f}", "") for phase, value in report.seconds.items()]
+    rows += [
+        ("peak memory, MiB", f"{report.peak_memory_bytes / 2**20:,.0f}", "of training"),
+        ("FLOPs of training", f"{report.flops:.3g}", ""),
+    ]
     width = max(len(row[0]) for row in rows)
     value_width = max(len(row[1]) for row in rows)
     lines = [f"{label:<{width}}  {value:>{value_width}}  {note}".rstrip() for label, value, note in rows]
@@ -87,10 +97,12 @@ def _parameters(report: Report) -> list[tuple[str, str, str]]:
     return [stored, ("parameters of training", f"{only:,}", "further ones, not in the artifact")] if only else [stored]
 
 
-def _rounded_steps(training: dict[str, Any]) -> list[tuple[str, str, str]]:
-    """A row where the spec asks for quantization-aware training."""
+def _counted(training: dict[str, Any]) -> list[tuple[str, str, str]]:
+    """Rows for what the spec asks for beside plain training: steps on rounded weights, replay, distillation."""
     count = training.get("quantization_aware_steps")
-    return [] if count is None else [("quantization-aware steps", f"{count:,}", f"of {training['step']:,}")]
+    rows = [] if count is None else [("quantization-aware steps", f"{count:,}", f"of {training['step']:,}")]
+    after = {stage: steps for stage, steps in training["stages"].items() if stage != "main"}
+    return rows + [(f"{stage} steps", f"{steps:,}", f"of {training['step']:,}") for stage, steps in after.items()]
 
 
 def _score(value: float | None) -> str:

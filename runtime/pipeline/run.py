@@ -13,18 +13,22 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+import torch
+
 from ...compiler.plan import Plan
+from ...compiler.spec.train import Train
 from ..artifact import ArtifactError
 from ..atomic_file import write_atomically
 from ..data.token_source import TokenData
 from ..evaluate.compressors import xz_bits_per_byte
 from ..evaluate.order3 import order3_bits_per_byte
 from ..train.run_folder import RunFolder
+from ..train.world import World
 from .console import Console
-from .device import choose_device
 from .packing import pack
 from .prepare import prepare_data, training_text
 from .report import Report, size_record
+from .run_options import RunOptions
 from .scoring import score_weights
 from .training import Trained, train
 
@@ -48,19 +52,33 @@ class Phases:
 
 
 def train_phases(
-    plan: Plan, folder: RunFolder, device_name: str, phases: Phases, *, resume: bool
+    plan: Plan, folder: RunFolder, options: RunOptions, phases: Phases, world: World, device: torch.device
 ) -> tuple[TokenData, Trained]:
     """Data and training; leaves spec, plan, source, metrics and checkpoints in the folder."""
     note = phases.console.note
     note(f"run folder {folder.path}")
     with phases.phase("data", "data"):
-        data = prepare_data(plan, note)
-    device = choose_device(device_name, plan.spec.train.precision, plan.spec.train.cpu_threads, note)
+        if not world.leads:
+            world.wait()  # the first to come makes what is cached
+        data = prepare_data(plan, note, phases.console.counter("shards"))
+        if world.leads:
+            world.wait()
     only = plan.training_only_parameters
     count = f"{plan.parameters:,} parameters" + (f" ({only:,} of them in training alone)" if only else "")
-    with phases.phase("training", f"training {plan.spec.name}: {count}, {plan.spec.train.stop.steps:,} steps"):
-        trained = train(plan, data, folder, device, resume=resume)
+    with phases.phase("training", f"training {plan.spec.name}: {count}, {length_text(plan.spec.train)}"):
+        trained = train(plan, data, folder, device, world, options)
     return data, trained
+
+
+def length_text(train: Train) -> str:
+    """How long training is: `600 steps`, `600 seconds or 5,000 steps, whichever comes first`."""
+    stop = train.stop
+    limits = [] if stop.training_seconds is None else [f"{stop.training_seconds:g} seconds"]
+    limits += [] if stop.steps is None else [f"{stop.steps:,} steps"]
+    limits += [] if stop.tokens is None else [f"{stop.tokens:,} tokens"]
+    after = sum(part.step_count for part in train.finish)
+    text = " or ".join(limits) + (", whichever comes first" if len(limits) > 1 else "")
+    return text + (f", then {after:,} steps of {' and '.join(part.kind for part in train.finish)}" if after else "")
 
 
 def finish_run(plan: Plan, folder: RunFolder, data: TokenData, trained: Trained, phases: Phases) -> Report:
@@ -88,10 +106,13 @@ def finish_run(plan: Plan, folder: RunFolder, data: TokenData, trained: Trained,
             "stop": stop.bits_per_byte,
             "average": None if average is None else average.bits_per_byte,
             "artifact": scored["bits_per_byte"],
+            "artifact_non_overlapping": scored["non_overlapping_bits_per_byte"],
         },
         yardsticks=yardsticks,
         # of the whole training: this process may have resumed it, or found it finished
-        seconds={**phases.seconds, "training": trained.result.seconds},
+        seconds={**phases.seconds, "training": trained.result.seconds, **trained.result.elsewhere},
+        peak_memory_bytes=trained.result.peak_memory_bytes,
+        flops=trained.result.flops,
         training=asdict(trained.result),
         artifact={"path": str(folder.artifact), "sha256": summary.sha256},
     )
@@ -117,6 +138,7 @@ def score_in_fresh_process(artifact: Path, device: str) -> dict[str, Any]:
         "loopspec.runtime.cli",
         "eval",
         str(artifact),
+        "--non-overlapping",
         "--device",
         device,
         "--format",
@@ -138,7 +160,7 @@ def _scored(artifact: Path, printed: str) -> dict[str, Any]:
         record = json.loads(printed)
     except ValueError as error:
         raise fault from error
-    if not isinstance(record, dict) or "bits_per_byte" not in record:
+    if not isinstance(record, dict) or not {"bits_per_byte", "non_overlapping_bits_per_byte"} <= record.keys():
         raise fault
     return record
 

@@ -19,6 +19,7 @@ from ...compiler.plan import Plan
 from ..artifact import ArtifactContents, ArtifactError, read_artifact
 from ..data.byte_table import ByteTable
 from ..data.errors import TokenizerError
+from ..data.text_tokenizer import TextTokenizer
 from ..data.token_source import TokenData
 from ..data.tokenizer import TokenArray, Tokenizer
 from ..evaluate.score import Score, ScoreError, ScoreSettings, score
@@ -39,7 +40,7 @@ class OpenedArtifact:
 
     plan: Plan
     module: nn.Module
-    tokenizer: Tokenizer | None
+    tokenizer: TextTokenizer | None
     contents: ArtifactContents
 
 
@@ -139,7 +140,7 @@ def _decoded(encoded: Mapping[str, EncodedStore]) -> dict[str, Tensor]:
     return {name: torch.from_numpy(decode(store)) for name, store in encoded.items()}
 
 
-def check_tokenizer(opened: OpenedArtifact, tokenizer: Tokenizer) -> None:
+def check_tokenizer(opened: OpenedArtifact, tokenizer: TextTokenizer) -> None:
     """Raises TokenizerError where the tokenizer is not the one that the artifact was trained with."""
     expected = opened.contents.tokenizer_sha256
     if tokenizer.sha256 != expected:
@@ -158,7 +159,7 @@ class ScoredText:
     description: str
 
 
-def artifact_validation(path: Path, opened: OpenedArtifact, tokenizer: Tokenizer, note: Note) -> ScoredText:
+def artifact_validation(path: Path, opened: OpenedArtifact, tokenizer: TextTokenizer, note: Note) -> ScoredText:
     """The validation text of the artifact's own spec.
 
     Raises:
@@ -174,7 +175,7 @@ def artifact_validation(path: Path, opened: OpenedArtifact, tokenizer: Tokenizer
     return ScoredText(data.tokens, data.byte_table, f"validation text {data.sha256[:12]}")
 
 
-def text_file(path: Path, tokenizer: Tokenizer, plan: Plan) -> ScoredText:
+def text_file(path: Path, tokenizer: TextTokenizer, plan: Plan) -> ScoredText:
     """A text file as tokens after a beginning-of-document token.
 
     Raises:
@@ -186,7 +187,7 @@ def text_file(path: Path, tokenizer: Tokenizer, plan: Plan) -> ScoredText:
     except (OSError, UnicodeDecodeError) as error:
         raise TokenizerError(f"{path} cannot be scored ({error}); give a UTF-8 text file") from error
     table = ByteTable.from_tokenizer(tokenizer, plan.spec.architecture.model.vocab_size)
-    opening = np.array([tokenizer.bos_id], dtype=np.uint16)
+    opening = np.array([tokenizer.opening_id], dtype=np.uint16)
     tokens = np.concatenate([opening, tokenizer.encode(text)])
     size = len(text.encode())
     if table.total(tokens) != size:

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from io import StringIO
 from pathlib import Path
 
 import torch
 from torch import Tensor, nn
 
 from ...compiler.check import SpecError, load_plan
+from ...compiler.emit.compiled import compile_modes
 from ...compiler.emit.loader import build_module
 from ...compiler.emit.source import emit_source
 from ...compiler.plan import Plan
@@ -16,17 +18,24 @@ from ...compiler.source.canonical import resolved_yaml
 from ...compiler.summary import plan_text
 from ..atomic_file import write_atomically
 from ..data.batches import ContiguousBatches
+from ..data.coprime_batches import CoprimeBatches
 from ..data.shuffled_batches import ShuffledBatches
 from ..data.token_source import TokenData
+from ..data.window_batches import WindowBatches
 from ..train.average import loaded_average
 from ..train.batch_source import BatchSource
 from ..train.checkpoint import Checkpoint, CheckpointFolder, spec_hash
-from ..train.errors import CheckpointError, RunFolderError
-from ..train.loop import RunResult, Trainer, TrainingJob
+from ..train.errors import CheckpointError, RunFolderError, TrainingError
+from ..train.job import RunResult, TrainingJob
+from ..train.loop import Trainer
 from ..train.progress import Progress
+from ..train.recorded_clock import recorded_clock
 from ..train.run_folder import RunFolder
 from ..train.states import states_of
+from ..train.world import World
 from .console import Console
+from .initial_weights import start_from
+from .run_options import RunOptions
 from .scoring import validation_loss
 
 
@@ -73,16 +82,22 @@ def read_run_plan(folder: Path) -> Plan:
         raise RunFolderError(f"{path} is not a resolved spec of this version; start a new run\n{error}") from error
 
 
-def train(plan: Plan, data: TokenData, folder: RunFolder, device: torch.device, *, resume: bool) -> Trained:
+def train(
+    plan: Plan, data: TokenData, folder: RunFolder, device: torch.device, world: World, options: RunOptions
+) -> Trained:
     """Trains to the end or to a signal; see `Trainer` for what it raises.
 
     The folder becomes a run only here, once data and module are there: what fails before leaves it free for another.
     """
-    settings = plan.spec.train
-    module = build_module(plan, settings.seed).to(device)
-    batches = _batches(plan, data)
-    if not resume:
+    module = build_module(plan, plan.spec.train.seed).to(device)
+    require_shareable_states(plan, world)
+    require_boundary(plan, data)
+    if options.warm_start is not None and not options.resume:
+        start_from(plan, module, options.warm_start, options.merge, Console().note)
+    batches = training_batches(plan, data, world)
+    if not options.resume and world.leads:
         write_plan_files(plan, folder)
+    progress = Progress() if world.leads else Progress(stream=StringIO())
     job = TrainingJob(
         plan=plan,
         module=module,
@@ -90,23 +105,60 @@ def train(plan: Plan, data: TokenData, folder: RunFolder, device: torch.device, 
         folder=folder,
         device=device,
         validate=lambda model, step: validation_loss(plan, model, data, device),
-        progress=Progress(),
+        progress=progress,
+        forward=compile_modes(module, plan, dynamic=False) if plan.spec.train.compile else None,
+        world=world,
+        seconds_of=None if options.clock_from is None else recorded_clock(options.clock_from / "metrics.jsonl"),
+        tensorboard=options.tensorboard,
     )
-    trainer = Trainer(job, resume=resume)
+    trainer = Trainer(job, resume=options.resume)
     result = trainer.run()
+    if isinstance(batches, WindowBatches) and batches.left_out:
+        Console().note(f"data: {batches.left_out:,} tokens were passed over where sequences became longer")
     last = {name: parameter.detach().clone() for name, parameter in module.named_parameters()}
     # an average of nothing is nothing; a run stopped that early only leaves its checkpoint
     averaged = trainer.weights() if trainer.has_average else None
     return Trained(result, device.type, module, last, averaged, states_of(module))
 
 
-def _batches(plan: Plan, data: TokenData) -> BatchSource:
-    """Training batches in the spec's order."""
-    settings = plan.spec.train
-    length, sequences = settings.sequence_length, settings.micro_batch_sequences
-    if plan.spec.data.order == "shuffled":
-        return ShuffledBatches(data.train, length, sequences, settings.seed)
-    return ContiguousBatches(data.train, length, sequences)
+def training_batches(plan: Plan, data: TokenData, world: World) -> BatchSource:
+    """Training batches in the spec's order; every shape that training asks for can be taken from them.
+
+    Raises:
+        BatchError, TrainingError: a shape does not fit the data or the number of processes.
+    """
+    train, order = plan.spec.train, plan.spec.data.order
+    batches: ContiguousBatches | ShuffledBatches | CoprimeBatches
+    if order == "contiguous":
+        batches = ContiguousBatches(data.train)
+    else:
+        kind = ShuffledBatches if order == "shuffled" else CoprimeBatches
+        batches = kind(data.train, train.longest_sequence, train.seed)
+    for shape in train.shapes:
+        batches.check(shape.sequences, shape.sequence_length)
+        world.shares(shape.sequences, shape.accumulation)
+    return batches
+
+
+def require_boundary(plan: Plan, data: TokenData) -> None:
+    """Raises TrainingError where the documents of the data do not begin as the model expects."""
+    documents, opening = plan.spec.architecture.model.documents, data.bos_id
+    if documents is not None and documents.boundary_token != opening:
+        found = "no token" if opening is None else f"token {opening}"
+        raise TrainingError(
+            f"model.documents.boundary_token is {documents.boundary_token}, but in these data {found} opens a "
+            f"document; {'use another tokenizer' if opening is None else f'set it to {opening}'}, or remove "
+            "model.documents"
+        )
+
+
+def require_shareable_states(plan: Plan, world: World) -> None:
+    """Raises TrainingError where several processes would each keep a state of their own."""
+    if world.size > 1 and plan.states:
+        raise TrainingError(
+            f"{world.size} processes: the model keeps {plan.states[0].name} from batch to batch, which they would not "
+            "share; use --nproc 1"
+        )
 
 
 def load_checkpoint(plan: Plan, folder: Path) -> Checkpoint:
@@ -129,7 +181,7 @@ def checkpoint_weights(plan: Plan, checkpoint: Checkpoint) -> dict[str, Tensor]:
         CheckpointError: the average has taken in nothing yet.
     """
     trained = {store.name: checkpoint.model[store.name] for store in plan.stores if store.trainable}
-    average = loaded_average(plan.spec.train, trained)
+    average = loaded_average(plan, trained)
     if average is None:
         return checkpoint.model
     assert checkpoint.average is not None

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from types import MappingProxyType
 from typing import Any
 
 import torch
 from torch import Tensor
 
-from ...compiler.spec.averaging import first_step
-from ...compiler.spec.train import Train
+from ...compiler.passes.quantization import matches
+from ...compiler.plan import Plan
+from ...compiler.spec.train import Average
 
 
 class Shadow:
@@ -23,8 +25,11 @@ class Shadow:
         self.updates = 0
         self._shadow = {name: weight.detach().to(torch.float32, copy=True) for name, weight in start.items()}
 
-    def update(self, parameters: Mapping[str, Tensor], step: int) -> None:
-        """Take in the weights after step `step`, counted from 1, if the rule takes that step."""
+    def update(self, parameters: Mapping[str, Tensor], step: int, since: int | None) -> None:
+        """Take in the weights after step `step`, counted from 1, if the rule takes that step.
+
+        `since`: the first step, counted from 0, at which the start of the rule held; None while it did not.
+        """
         raise NotImplementedError
 
     def weights(self) -> dict[str, Tensor]:
@@ -33,9 +38,9 @@ class Shadow:
         return {name: shadow.clone() for name, shadow in self._shadow.items()}
 
     @torch.no_grad()
-    def _lerp(self, parameters: Mapping[str, Tensor], share: float) -> None:
+    def _lerp(self, parameters: Mapping[str, Tensor], share: Callable[[str], float]) -> None:
         for name, shadow in self._shadow.items():
-            shadow.lerp_(parameters[name].detach().to(torch.float32), share)
+            shadow.lerp_(parameters[name].detach().to(torch.float32), share(name))
         self.updates += 1
 
     def state_dict(self) -> dict[str, Any]:
@@ -59,22 +64,31 @@ class ExponentialAverage(Shadow):
 
     Args:
         parameters: by store name; the initial weights.
+        decays: of the stores that have another decay.
     """
 
-    def __init__(self, parameters: Mapping[str, Tensor], decay: float, *, debias: bool, start_step: int = 0) -> None:
-        assert 0.0 <= decay < 1.0, decay
+    def __init__(
+        self,
+        parameters: Mapping[str, Tensor],
+        decay: float,
+        *,
+        debias: bool,
+        start_step: int = 0,
+        decays: Mapping[str, float] = MappingProxyType({}),
+    ) -> None:
         super().__init__(parameters)
-        self.decay = decay
+        self._decays = {name: decays.get(name, decay) for name in parameters}
+        assert all(0.0 <= value < 1.0 for value in self._decays.values()), self._decays
         self.debias = debias
         self.start_step = start_step
         if debias:
             for shadow in self._shadow.values():
                 shadow.zero_()
 
-    def update(self, parameters: Mapping[str, Tensor], step: int) -> None:
-        """See `Shadow.update`."""
+    def update(self, parameters: Mapping[str, Tensor], step: int, since: int | None = None) -> None:
+        """See `Shadow.update`; it starts by `start_step`."""
         if step > self.start_step:
-            self._lerp(parameters, 1.0 - self.decay)
+            self._lerp(parameters, lambda name: 1.0 - self._decays[name])
         elif step == self.start_step and not self.debias:
             for name, shadow in self._shadow.items():
                 shadow.copy_(parameters[name].detach())
@@ -84,40 +98,53 @@ class ExponentialAverage(Shadow):
         weights = super().weights()
         if not self.debias:
             return weights
-        correction = 1.0 - self.decay**self.updates
-        return {name: shadow / correction for name, shadow in weights.items()}
+        return {name: shadow / (1.0 - self._decays[name] ** self.updates) for name, shadow in weights.items()}
 
 
 class SnapshotMean(Shadow):
-    """Mean of the weights after steps whose number, from 1, is a multiple of `every`, steps before `first` left out.
+    """Mean of the weights after steps from the start on whose number, from 1, is a multiple of `every`.
 
     Stochastic weight averaging (Izmailov et al. 2018), kept as a running mean: m <- m + (w - m) / n.
 
     Args:
         parameters: by store name; their values have no share in the mean.
-        first: the first step that counts, from 0.
     """
 
-    def __init__(self, parameters: Mapping[str, Tensor], *, every: int, first: int) -> None:
+    def __init__(self, parameters: Mapping[str, Tensor], *, every: int) -> None:
         super().__init__(parameters)
         self.every = every
-        self.first = first
 
-    def update(self, parameters: Mapping[str, Tensor], step: int) -> None:
+    def update(self, parameters: Mapping[str, Tensor], step: int, since: int | None) -> None:
         """See `Shadow.update`."""
-        if step > self.first and step % self.every == 0:
-            self._lerp(parameters, 1.0 / (self.updates + 1))
+        if since is not None and step > since and step % self.every == 0:
+            share = 1.0 / (self.updates + 1)
+            self._lerp(parameters, lambda name: share)
 
 
-def loaded_average(train: Train, parameters: Mapping[str, Tensor]) -> Shadow | None:
-    """The average that `train.load` names, at its start; None where the last weights are scored and packed."""
-    options = train.loaded
+def loaded_average(plan: Plan, weights: Mapping[str, Tensor]) -> Shadow | None:
+    """The average that `train.load` names, at its start; None where the last weights are scored and packed.
+
+    Args:
+        weights: of the stores that are trained, by name.
+    """
+    options = plan.spec.train.loaded
     if options is None:
         return None
-    if options.kind == "ema":
-        assert options.decay is not None and options.debias is not None and options.start_step is not None
-        return ExponentialAverage(parameters, options.decay, debias=options.debias, start_step=options.start_step)
-    assert options.every is not None and options.start is not None
-    first = first_step(options.start, train.schedule, train.stop.steps)
-    assert first is not None, "a mean that never begins"  # LS526
-    return SnapshotMean(parameters, every=options.every, first=first)
+    if options.kind == "swa":
+        assert options.every is not None
+        return SnapshotMean(weights, every=options.every)
+    assert options.decay is not None and options.debias is not None and options.start_step is not None
+    decays = _decays(options, plan) if options.decays else {}
+    return ExponentialAverage(
+        weights, options.decay, debias=options.debias, start_step=options.start_step, decays=decays
+    )
+
+
+def _decays(options: Average, plan: Plan) -> dict[str, float]:
+    """The decays that rules give, by store name: the first rule that takes a store holds."""
+    found: dict[str, float] = {}
+    for store in plan.graph.stores:
+        rule = next((rule for rule in options.decays if matches(rule.match, store)), None)
+        if rule is not None:
+            found[store.name] = rule.decay
+    return found

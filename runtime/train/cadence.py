@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from ...compiler.spec import Spec
-from ...compiler.spec.phase_steps import end_step
+from ...compiler.spec.clock import Moment
+from ...compiler.spec.phase_steps import is_over
 from ...compiler.spec.sampling import mode_at
 
 
@@ -17,21 +18,18 @@ class PhaseFollower:
     def __init__(self, spec: Spec, phase: int = 0) -> None:
         assert 0 <= phase < len(spec.cadence), (phase, len(spec.cadence))
         self._cadence = spec.cadence
-        self._ends = [end_step(item.until, spec.train) for item in spec.cadence]
-        self._seed = spec.train.seed
+        self._train = spec.train
         self.phase = phase
 
-    def mode_of(self, step: int, seconds: float) -> str:
-        """Mode of optimizer step `step`, counted from 0, that begins when the training clock shows `seconds`.
+    def mode_of(self, moment: Moment, scale: float) -> str:
+        """Mode of the step that begins at `moment` with this learning-rate multiplier.
 
         A phase whose end has come before it began is passed over.
         """
-        while self._is_over(step, seconds):
+        while self._is_over(moment, scale):
             self.phase += 1
-        return mode_at(self._cadence[self.phase], self._seed, step)
+        return mode_at(self._cadence[self.phase], self._train.seed, moment.step)
 
-    def _is_over(self, step: int, seconds: float) -> bool:
-        until, end = self._cadence[self.phase].until, self._ends[self.phase]
-        if until is None:
-            return False
-        return seconds >= until.value if end is None else step >= end
+    def _is_over(self, moment: Moment, scale: float) -> bool:
+        until = self._cadence[self.phase].until
+        return until is not None and is_over(until, self._train, moment, scale)

@@ -22,7 +22,7 @@ from ...compiler.plan import Plan
 from ..atomic_file import remove_leftovers, sync_folder, write_atomically
 from .errors import CheckpointError
 
-FORMAT_VERSION = 3
+FORMAT_VERSION = 4
 MAGIC_PREFIX = b"loopspec-ckpt"
 MAGIC = MAGIC_PREFIX + b"%03d" % FORMAT_VERSION
 DIGEST_BYTES = 32
@@ -48,11 +48,9 @@ class Checkpoint:
         average: state of the average that is loaded, or None.
         random: states of the random generators.
         batches: place of the data loader.
-        phase: index of the cadence's phase that the last step was in.
-        seconds: training clock.
-        tokens: trained on so far.
-        mode_counts: steps taken in each mode.
-        quantization_aware_steps: steps taken on rounded weights.
+        itinerary: where the run stands in training or in what follows it.
+        clock: seconds of the training clock, and those spent elsewhere.
+        counts: what was done so far.
         train_loss: of the last step; None before the first.
     """
 
@@ -64,11 +62,9 @@ class Checkpoint:
     average: dict[str, Any] | None
     random: dict[str, Any]
     batches: dict[str, Any]
-    phase: int
-    seconds: float
-    tokens: int
-    mode_counts: dict[str, int]
-    quantization_aware_steps: int
+    itinerary: dict[str, Any]
+    clock: dict[str, Any]
+    counts: dict[str, Any]
     train_loss: float | None
 
 

@@ -1,19 +1,33 @@
-"""The training clock: seconds spent on steps, without validation and saving."""
+"""The training clock: seconds spent on steps. What else takes time stands in an account of its own."""
 
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator
+from collections import defaultdict
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
+from types import MappingProxyType
+
+_NOTHING: Mapping[str, float] = MappingProxyType({})
 
 
 class TrainingClock:
-    """Runs from `start`, stands still inside `paused()`, and goes on from `seconds` after a resume."""
+    """Runs from `start`, stands still inside `paused()`, and goes on from `seconds` after a resume.
 
-    def __init__(self, seconds: float = 0.0, now: Callable[[], float] = time.perf_counter) -> None:
+    Attributes:
+        elsewhere: seconds spent inside `paused()`, by what for.
+    """
+
+    def __init__(
+        self,
+        seconds: float = 0.0,
+        elsewhere: Mapping[str, float] = _NOTHING,
+        now: Callable[[], float] = time.perf_counter,
+    ) -> None:
         self._now = now
         self._spent = seconds
         self._since: float | None = None
+        self.elsewhere: defaultdict[str, float] = defaultdict(float, elsewhere)
 
     def start(self) -> None:
         """Let the clock run."""
@@ -29,13 +43,14 @@ class TrainingClock:
         return self._spent + (0.0 if self._since is None else self._now() - self._since)
 
     @contextmanager
-    def paused(self) -> Iterator[None]:
-        """Stand still for the block, if the clock runs."""
-        running = self._since is not None
+    def paused(self, what: str) -> Iterator[None]:
+        """Stand still for the block, if the clock runs; its time goes to the account of `what`."""
+        running, began = self._since is not None, self._now()
         if running:
             self.stop()
         try:
             yield
         finally:
+            self.elsewhere[what] += self._now() - began
             if running:
                 self.start()

@@ -7,6 +7,10 @@ class TrainingError(RuntimeError):
     """A run cannot go on: a loss that is not finite, or a setting that this build does not train with."""
 
 
+class PeerError(TrainingError):
+    """Another process of the run is gone."""
+
+
 class CheckpointError(RuntimeError):
     """A checkpoint is missing, damaged, of another format or of another spec."""
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
+from contextlib import suppress
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
@@ -31,8 +32,17 @@ class MetricsLog:
         self._file.write(json.dumps(record, allow_nan=False) + "\n")
 
     def flush(self) -> None:
-        """Hand what was appended to the operating system."""
-        self._file.flush()
+        """Hand what was appended to the operating system.
+
+        Raises:
+            MetricsError: it takes no more (a full disk).
+        """
+        try:
+            self._file.flush()
+        except OSError as error:
+            with suppress(OSError):
+                self._file.close()  # what stays in its buffer cannot be written either
+            raise MetricsError(f"{self.path} cannot be written ({error.strerror}); make room and resume") from error
 
     def close(self) -> None:
         """Flush and close."""

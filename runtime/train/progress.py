@@ -17,19 +17,30 @@ CLEAR_LINE = "\r\x1b[2K"
 
 @dataclass(frozen=True, slots=True)
 class Status:
-    """What is shown: steps completed of `total`, and figures of the last step. `seconds` is the training clock."""
+    """What is shown: steps completed, and figures of the last step. `seconds` is the training clock.
+
+    Attributes:
+        total: steps of the whole run; None where the wall clock decides.
+        eta_seconds: to go; None where nobody knows yet.
+        clock: of steps, tokens and seconds, the one that will end training at the present pace.
+    """
 
     step: int
-    total: int
+    total: int | None
     loss: float
     tokens_per_second: float
     lr_scale: float
     mode: str
     seconds: float
+    eta_seconds: float | None
+    clock: str | None = None
 
-    def eta_seconds(self) -> float | None:
-        """Seconds to go at the pace of the whole run so far; None before the first step."""
-        return None if self.step == 0 else self.seconds / self.step * (self.total - self.step)
+    @property
+    def share(self) -> float:
+        """How much of the run is done, 0 to 1, by its time where the number of steps is not known."""
+        if self.total is not None:
+            return self.step / max(self.total, 1)
+        return 0.0 if self.eta_seconds is None else self.seconds / max(self.seconds + self.eta_seconds, 1e-9)
 
 
 class Progress:
@@ -56,7 +67,7 @@ class Progress:
     def update(self, status: Status) -> None:
         """Show `status`, unless the last line is too recent; the last step is always shown."""
         due = self._shown_at is None or self._now() - self._shown_at >= self._interval
-        if not due and status.step < status.total:
+        if not due and status.step != status.total:
             return
         self._shown_at = self._now()
         if self._terminal:
@@ -89,7 +100,7 @@ class Progress:
 
 def terminal_line(status: Status, columns: int) -> str:
     """The redrawn line, never wider than `columns`: the bar goes first where space is short, then the end is cut."""
-    filled = min(BAR_CELLS * status.step // max(status.total, 1), BAR_CELLS)
+    filled = min(int(BAR_CELLS * status.share), BAR_CELLS)
     bar = f"[{'#' * filled}{'.' * (BAR_CELLS - filled)}] "
     text = " ".join(_parts(status))
     return (bar + text if len(bar) + len(text) <= columns else text)[:columns]
@@ -113,12 +124,12 @@ def duration(seconds: float | None) -> str:
 
 def _parts(status: Status) -> list[str]:
     return [
-        f"{status.step}/{status.total}",
+        f"{status.step}/{'?' if status.total is None else status.total}",
         f"loss {status.loss:.4f}",
         f"{_compact(status.tokens_per_second)} tok/s",
         f"lr x{status.lr_scale:.2f}",
         status.mode,
-        f"ETA {duration(status.eta_seconds())}",
+        f"ETA {duration(status.eta_seconds)}" + ("" if status.clock in (None, "steps") else f" by {status.clock}"),
     ]
 
 

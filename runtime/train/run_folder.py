@@ -20,13 +20,14 @@ class RunFolder:
         path: the folder; created if absent.
         resume: go on with what is there; otherwise the folder must hold no run.
         event: told about a lock, and about partial files, left by a process that died.
+        leads: this process writes the folder; the others of a run only know where it is.
 
     Raises:
         RunFolderError: it cannot be made or written, another process holds it, it holds a run and `resume` is off,
             or it holds none and `resume` is on.
     """
 
-    def __init__(self, path: Path, *, resume: bool, event: Callable[[str], None]) -> None:
+    def __init__(self, path: Path, *, resume: bool, event: Callable[[str], None], leads: bool = True) -> None:
         self.path = path
         self.spec = path / "spec.yaml"
         self.plan = path / "plan.txt"
@@ -35,6 +36,9 @@ class RunFolder:
         self.checkpoints = path / "checkpoints"
         self.artifact = path / "artifact.loopspec"
         self.report = path / "report.json"
+        self._descriptor: int | None = None
+        if not leads:
+            return
         if resume:
             self._check(resume)  # before anything is made: the path may be a slip
         self._create()
@@ -48,14 +52,16 @@ class RunFolder:
             event(f"run folder {path}: removed {removed} partial files of killed writes")
 
     def holds_run(self) -> bool:
-        """Whether some run has written here."""
-        files = (self.spec, self.plan, self.model, self.metrics, self.checkpoints, self.artifact, self.report)
+        """Whether some run has written here; plan and model alone are of one that was killed before it was a run."""
+        files = (self.spec, self.metrics, self.checkpoints, self.artifact, self.report)
         return any(file.exists() for file in files)
 
     def close(self) -> None:
         """Give the lock back. The empty file stays: removing it would let two processes lock two files."""
-        os.ftruncate(self._descriptor, 0)
-        os.close(self._descriptor)
+        if self._descriptor is not None:
+            os.ftruncate(self._descriptor, 0)
+            os.close(self._descriptor)
+            self._descriptor = None
 
     def __enter__(self) -> Self:
         return self

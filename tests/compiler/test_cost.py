@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 import torch
+from support.saved_tensors import kept_bytes
 from torch.nn.attention import SDPBackend, sdpa_kernel
 from torch.utils.flop_counter import FlopCounterMode
 
@@ -20,23 +21,6 @@ SMALL = {
     "tied-15l": ["model.dim=128", "train.sequence_length=256", "train.batch_tokens=2048"],
     "baseline-9l": ["model.dim=128", "train.sequence_length=256", "train.batch_tokens=2048"],
 }
-
-
-def kept_bytes(module: torch.nn.Module, tokens: torch.Tensor, mode: str) -> int:
-    """Bytes that autograd keeps for the backward pass, weights left out, each storage once."""
-    weights = {parameter.untyped_storage().data_ptr() for parameter in module.parameters()}
-    kept: dict[int, int] = {}
-
-    def pack(tensor: torch.Tensor) -> torch.Tensor:
-        storage = tensor.untyped_storage()
-        if storage.data_ptr() not in weights:
-            kept[storage.data_ptr()] = storage.nbytes()
-        return tensor
-
-    with torch.autograd.graph.saved_tensors_hooks(pack, lambda tensor: tensor):
-        loss = module(tokens, tokens, mode=mode)
-    assert loss.requires_grad
-    return sum(kept.values())
 
 
 @pytest.mark.parametrize(("name", "sets"), SMALL.items())

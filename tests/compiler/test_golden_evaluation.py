@@ -59,6 +59,7 @@ _EXPERIMENT = Golden(
         "blocks.trunk.count=3",
         "blocks.trunk.attention.heads=4",
         "blocks.trunk.attention.kv_heads=2",
+        "blocks.trunk.attention.rope.dtype=float32",
     ),
     (*TOKENS, *block_names("trunk", "blocks"), *skip_names("trunk", 1, 1)),
     (),

@@ -117,12 +117,14 @@ def test_exclusive_attention_through_ties() -> None:
 def test_a_cadence_of_0_that_fires_twice_elsewhere(capsys: pytest.CaptureFixture[str]) -> None:
     """579, cadence 0: trained with one firing; replayed, distilled, calibrated and scored with two."""
     path = SPECS / "micro-crawler-cad0.yaml"
-    _assert_fault(path, "LS505", "loop_vector:", r"loop_vector\.1 runs in mode full only, .* single only", capsys)
-    (elsewhere,) = [item for item in check_spec(path).diagnostics if item.code == "LS211"]
-    assert elsewhere.message.startswith("activities replay, distill, calibrate, evaluate run mode full")
+    message = r"activities replay, distill, calibrate, evaluate run mode full, which train\.finish alone runs"
+    _assert_fault(path, "LS211", "activities:", message, capsys)
     text = plan_text(_planned(path))
-    assert "steps 0 to 7,855: single" in text
-    assert "replay, distill, calibrate, evaluate: full\n    they run mode full; no training step does" in text
+    assert "steps 0 to 7,855: single\n  then replay: 200 steps of full\n  then distill: 50 steps of full\n" in text
+    assert "replay, distill, calibrate, evaluate: full\n    they run mode full; train.finish alone does" in text
+    # without what follows training the second loop's vector never learns
+    (untrained,) = [item for item in check_spec(path, ["train.finish=[]"]).diagnostics if item.code == "LS505"]
+    assert re.search(r"loop_vector\.1 runs in mode full only, .* single only", untrained.message)
 
 
 def test_dead_scales_beside_those_of_each_position(capsys: pytest.CaptureFixture[str]) -> None:

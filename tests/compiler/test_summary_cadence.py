@@ -9,8 +9,9 @@ from typing import Any
 import pytest
 
 from loopspec.compiler.spec.cadence import Phase, Sample, Until
+from loopspec.compiler.spec.clock import Stop
 from loopspec.compiler.spec.phase_steps import MOST_COUNTED_DRAWS
-from loopspec.compiler.spec.train import Schedule, Stop
+from loopspec.compiler.spec.train import Schedule, Train
 from loopspec.compiler.summary_cadence import cadence_lines
 
 FULL = dict.fromkeys(("replay", "distill", "calibrate", "evaluate"), "full")
@@ -18,7 +19,7 @@ UNIFORM = Sample("core", (1, 4), "uniform", None, 4)
 
 
 def make_spec(*cadence: Phase, steps: int = 10_000, activities: dict[str, str] = FULL) -> Any:
-    train = SimpleNamespace(stop=Stop(steps), schedule=Schedule(warmdown_steps=2500), batch_tokens=524_288, seed=7)
+    train = Train(7, 1024, 524_288, 1, Stop(steps=steps), Schedule(warmdown_steps=2500), {})
     return SimpleNamespace(cadence=cadence, train=train, activities=activities)
 
 
@@ -67,7 +68,7 @@ CASES = {
         from step 1 until 300.5 seconds of training: single, full, repeated
         then, at step 1 or later, until step 5,000: full
         then, at step 5,000 or later, to the end: single
-        steps by mode: known after the run, for a phase ends by the clock
+        steps by mode: known after the run, for the clock decides
         evaluate: twice
           it runs mode twice; no training step does
         """,

@@ -12,7 +12,7 @@ from ..help import describe
 from ..run_arguments import add_device
 
 if TYPE_CHECKING:
-    from ...data.tokenizer import Tokenizer
+    from ...data.text_tokenizer import TextTokenizer
     from ...evaluate.score import Score
     from ...pipeline.console import Console
     from ...pipeline.scoring import OpenedArtifact, ScoredText
@@ -41,6 +41,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--text", metavar="FILE", type=Path, help="score this UTF-8 file instead")
     parser.add_argument("--tokenizer", metavar="FILE", type=Path, help="where the artifact does not carry its own")
     parser.add_argument("--stride", metavar="N", type=int, help="targets a window scores (default: the spec's)")
+    parser.add_argument("--non-overlapping", action="store_true", help="also the score of windows side by side")
     parser.add_argument("--mode", metavar="MODE", help="run this mode of the model (default: the spec's)")
     parser.add_argument("--format", choices=("text", "json"), default="text", help="default: text")
     add_device(parser)
@@ -60,14 +61,21 @@ def execute(arguments: argparse.Namespace) -> int:
         opened = open_artifact(arguments.artifact)
         # before the data: a bad stride or mode shows at once
         settings = score_settings(opened.plan, arguments.stride, arguments.mode)
-        train = opened.plan.spec.train
-        device = choose_device(arguments.device, train.precision, train.cpu_threads, console.note)
+        device = choose_device(arguments.device, opened.plan.spec, console.note)
         text = _text(arguments, opened, console)
         result = score_text(opened, text, settings, device, console.counter("windows"))
+        apart = None
+        if arguments.non_overlapping:
+            settings = score_settings(opened.plan, settings.sequence_length, arguments.mode)
+            apart = score_text(opened, text, settings, device, console.counter("windows side by side"))
     if arguments.format == "json":
-        print(json.dumps(_record(arguments.artifact, text.description, settings.mode, result), indent=2))
+        record = _record(arguments.artifact, text.description, settings.mode, result)
+        record |= {} if apart is None else {"non_overlapping_bits_per_byte": apart.bits_per_byte}
+        print(json.dumps(record, indent=2))
     else:
         print(_report(text.description, settings.mode, result))
+        if apart is not None:
+            print(f"{apart.bits_per_byte:.4f} bits per byte in windows side by side")
     return CLEAN
 
 
@@ -109,13 +117,13 @@ def _text(arguments: argparse.Namespace, opened: OpenedArtifact, console: Consol
     return artifact_validation(arguments.artifact, opened, tokenizer, console.note)
 
 
-def _tokenizer(arguments: argparse.Namespace, opened: OpenedArtifact, console: Console) -> Tokenizer:
+def _tokenizer(arguments: argparse.Namespace, opened: OpenedArtifact, console: Console) -> TextTokenizer:
     from ...data.tokenizer import Tokenizer
     from ...pipeline.prepare import spec_tokenizer
     from ...pipeline.scoring import check_tokenizer
 
     if arguments.tokenizer is not None:
-        tokenizer = Tokenizer.from_file(arguments.tokenizer)
+        tokenizer: TextTokenizer = Tokenizer.from_file(arguments.tokenizer)
     elif opened.tokenizer is not None:
         tokenizer = opened.tokenizer
     else:

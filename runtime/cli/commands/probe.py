@@ -74,7 +74,7 @@ def execute(arguments: argparse.Namespace) -> int:
     console = Console()
     settings = _settings(arguments, plan)
     with reported():
-        choose_device("cpu", "float32", plan.spec.train.cpu_threads, console.note)
+        choose_device("cpu", plan.spec, console.note, "float32")
         found = probe(plan, settings, console.note)
     if arguments.format == "json":
         print(json.dumps(probe_json(found), indent=2))

@@ -6,7 +6,7 @@ import argparse
 
 from ..errors import CLEAN, INTERRUPTED, PROBLEMS
 from ..help import describe
-from ..run_arguments import add_run_arguments, planned_run
+from ..run_arguments import add_run_arguments, launched, planned_run
 
 NAME = "run"
 SUMMARY = "the whole way: train, pack, and score the packed artifact"
@@ -27,25 +27,28 @@ def configure(parser: argparse.ArgumentParser) -> None:
         "loopspec run quickstart",
         "loopspec run quickstart -o runs/short --set train.stop.steps=800",
         "loopspec run --resume runs/short",
+        "loopspec run my.yaml --nproc 2",
     )
     add_run_arguments(parser)
 
 
 def execute(arguments: argparse.Namespace) -> int:
     """Runs the command."""
-    plan, path, resume = planned_run(arguments)
-    from ...pipeline.console import Console
+    plan, path, options = planned_run(arguments)
+    code = launched(arguments, NAME, path)
+    if code is not None:
+        return code
     from ...pipeline.report import report_text
-    from ...pipeline.run import Phases, finish_run, train_phases
-    from ...train.run_folder import RunFolder
+    from ...pipeline.run import finish_run
+    from ...pipeline.session import training_session
     from ..failures import reported
 
-    phases = Phases(Console())
-    with reported(), RunFolder(path, resume=resume, event=phases.console.note) as folder:
-        data, trained = train_phases(plan, folder, arguments.device, phases, resume=resume)
-        if trained.result.outcome == "interrupted":
-            phases.console.note(f"go on with: loopspec run --resume {path}")
+    with reported(), training_session(plan, path, options) as session:
+        if session.trained.result.outcome == "interrupted":
+            session.phases.console.note(f"go on with: loopspec run --resume {path}")
             return INTERRUPTED
-        report = finish_run(plan, folder, data, trained, phases)
+        if not session.world.leads:
+            return CLEAN
+        report = finish_run(plan, session.folder, session.data, session.trained, session.phases)
     print(report_text(report), end="")
     return CLEAN if report.size["margin_bytes"] >= 0 else PROBLEMS

@@ -6,7 +6,7 @@ import argparse
 
 from ..errors import CLEAN, INTERRUPTED
 from ..help import describe
-from ..run_arguments import add_run_arguments, planned_run
+from ..run_arguments import add_run_arguments, launched, planned_run
 
 NAME = "train"
 SUMMARY = "train a spec into a run folder, or resume one"
@@ -15,7 +15,11 @@ _DESCRIPTION = """\
 Trains a spec. The run folder gets the resolved spec, the plan, the model's
 source, metrics.jsonl and checkpoints. Ctrl-C or SIGTERM finishes the step,
 saves a checkpoint and ends with exit code 130; --resume goes on from the
-latest checkpoint, on a CPU bit for bit as if it had never stopped."""
+latest checkpoint, on a CPU bit for bit as if it had never stopped.
+
+--nproc starts several processes on this machine. On several machines start it
+by torchrun: torchrun ... -m loopspec.runtime.cli train SPEC -o DIR, with DIR on
+a disk that all of them see."""
 
 
 def configure(parser: argparse.ArgumentParser) -> None:
@@ -26,27 +30,28 @@ def configure(parser: argparse.ArgumentParser) -> None:
         "loopspec train quickstart",
         "loopspec train my.yaml -o runs/wide --set model.dim=192",
         "loopspec train --resume runs/wide",
+        "loopspec train my.yaml --nproc 2",
     )
     add_run_arguments(parser)
 
 
 def execute(arguments: argparse.Namespace) -> int:
     """Runs the command."""
-    plan, path, resume = planned_run(arguments)
-    from ...pipeline.console import Console
-    from ...pipeline.run import Phases, train_phases
-    from ...train.run_folder import RunFolder
+    plan, path, options = planned_run(arguments)
+    code = launched(arguments, NAME, path)
+    if code is not None:
+        return code
+    from ...pipeline.session import training_session
     from ..failures import reported
 
-    phases = Phases(Console())
-    with reported(), RunFolder(path, resume=resume, event=phases.console.note) as folder:
-        _, trained = train_phases(plan, folder, arguments.device, phases, resume=resume)
-    if trained.result.outcome == "interrupted":
-        phases.console.note(f"go on with: loopspec train --resume {path}")
+    with reported(), training_session(plan, path, options) as session:
+        result = session.trained.result
+        if not session.world.leads:
+            return CLEAN if result.outcome == "finished" else INTERRUPTED
+    note = session.phases.console.note
+    if result.outcome == "interrupted":
+        note(f"go on with: loopspec train --resume {path}")
         return INTERRUPTED
-    print(
-        f"{path}: {trained.result.step:,} steps in {trained.result.seconds:.1f} s, "
-        f"last loss {trained.result.train_loss:.4f}"
-    )
-    phases.console.note(f"next: loopspec pack {path}")
+    print(f"{path}: {result.step:,} steps in {result.seconds:.1f} s, last loss {result.train_loss:.4f}")
+    note(f"next: loopspec pack {path}")
     return CLEAN

@@ -264,7 +264,7 @@ class Generator:
         {"a": 1},
     )
 
-    TEXTS = ("abc", "LS101", "0..8", "9 x 5", "a.b", "step", "all")
+    TEXTS = ("abc", "LS101", "0..8", "9 x 5", "a.b", "step", "all", "quintic")
 
     def __init__(self, schema, seed, fault_rate):
         self.schema = schema
@@ -287,7 +287,8 @@ class Generator:
         if name == "array":
             return self.items(schema, depth)
         if name == "string":
-            return self.random.choice([text for text in self.TEXTS if re.search(schema.get("pattern", ""), text)])
+            fitting = [text for text in self.TEXTS if len(text) <= schema.get("maxLength", len(text))]
+            return self.random.choice([text for text in fitting if re.search(schema.get("pattern", ""), text)])
         low = max(schema.get("minimum", -1e9), schema.get("exclusiveMinimum", -1e9))
         high = min(schema.get("maximum", 1e9), schema.get("exclusiveMaximum", 1e9))
         number = (low + high) / 2 if name == "number" else int(high) // schema.get("multipleOf", 1)

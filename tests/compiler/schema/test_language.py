@@ -58,10 +58,20 @@ MUON = {
     "momentum_warmup": {"start": 0.5, "steps": 3},
     "nesterov": False,
     "newton_schulz_steps": 4,
+    "newton_schulz_coefficients": [[4.0, -6.5, 3.0], [3.5, -4.5, 2.0], [3.5, -4.5, 2.0], [1.875, -1.25, 0.375]],
+    "newton_schulz_dtype": "bfloat16",
+    "normalize": "rows",
+    "decay": "after",
 }
 ADAMW = {"kind": "adamw", "lr": 0.5, "weight_decay": 0.25, "betas": [0.5, 0.75], "eps": 1e-3}
+OPTIMIZERS = {"matrices": MUON, "embeddings": ADAMW, "scalars": ADAMW, "head": ADAMW, "mine": MUON, "own": ADAMW}
 
 
+START = {"lr_scale": 0.15, "step": 5, "fraction": 0.6}
+DECAY_RULE = {
+    "match": {"name": "b", "group": "scalars", "ndim": 1, "min_elements": 3, "max_elements": 4},
+    "decay": 0.75,
+}
 WHERE = {"positions": [0, "2..3"], "loops": [0, "2..3"]}
 PARTS = (
     *("attention", "attention_scale", "gain", "mlp", "mlp_scale"),
@@ -97,7 +107,7 @@ FULL: Plain = {
     "expect": ["LS501"],
     "budget": {"bytes": 5000, "code_bytes": 6},
     "data": {
-        "source": {"kind": "shards", "train": "a", "validation": "b"},
+        "source": {"kind": "shards", "train": "a", "validation": "b", "limit": 3},
         "order": "shuffled",
         "tokenizer": {"kind": "file", "path": "c", "embed": True},
     },
@@ -129,6 +139,7 @@ FULL: Plain = {
         },
         "head": {"softcap": 15.0},
         "multi_token": {"heads": 2, "weight": 0.5, "init": NORMAL},
+        "documents": {"boundary_token": 3, "across": ["smear_gate"]},
     },
     "blocks": {
         "core": {
@@ -164,6 +175,7 @@ FULL: Plain = {
             auxiliary_loss={"kind": "fixed", "weights": [0.5, 0.25]},
             backpropagate_loops=1,
             skip_trace={"inject": 0.5, "decay": 1.5},
+            checkpoint_activations=True,
             **_placed(WHERE),
         ),
         _stage(
@@ -229,9 +241,30 @@ FULL: Plain = {
         "sequence_length": 16,
         "batch_tokens": 64,
         "accumulation": 2,
-        "stop": {"steps": 10},
-        "schedule": {"warmup_steps": 1, "warmdown_steps": 2, "floor": 0.5},
-        "optimizer": {"matrices": MUON, "embeddings": ADAMW, "scalars": ADAMW, "head": ADAMW},
+        "stop": {"steps": 10, "tokens": 700, "seconds": 30.0, "reserve_seconds": 5.0},
+        "schedule": {
+            "clock": "tokens",
+            "warmup_steps": 1,
+            "hold_steps": 3,
+            "warmdown_steps": 2,
+            "warmdown_tokens": 99,
+            "warmdown_seconds": 7.0,
+            "floor": 0.5,
+        },
+        "batch_schedule": [
+            {"until": {"steps": 2}, "sequence_length": 8, "batch_tokens": 32, "accumulation": 4},
+            {"until": {"tokens": 500}, "sequence_length": 8, "batch_tokens": 64, "accumulation": 1},
+        ],
+        "optimizer": OPTIMIZERS,
+        "label_smoothing": 0.1,
+        "penalties": {
+            "z_loss": 0.001,
+            "nuclear_norm": {
+                "weight": 0.5,
+                "every": 3,
+                "match": {"name": "a", "group": "matrices", "ndim": 2, "min_elements": 3, "max_elements": 4},
+            },
+        },
         "inactive": "decay",
         "grad_clip": 0.5,
         "assign": [
@@ -241,12 +274,25 @@ FULL: Plain = {
             }
         ],
         "averages": {
-            "ema": {"kind": "ema", "decay": 0.5, "debias": False, "start_step": 3},
+            "ema": {"kind": "ema", "decay": 0.5, "debias": False, "start_step": 3, "decays": [DECAY_RULE]},
             "swa": {"kind": "swa", "every": 2, "start": {"lr_scale": 0.2, "step": 4, "fraction": 0.5}},
         },
         "load": "swa",
+        "finish": [
+            {"kind": "replay", "lr_scale": 0.5, "batches": 3, "epochs": 4, "start": START},
+            {
+                "kind": "distill",
+                "lr_scale": 0.25,
+                "steps": 7,
+                "temperature": 3.0,
+                "alpha": 0.5,
+                "mean_over": "sequences",
+            },
+        ],
         "quantization_aware": {"start": {"lr_scale": 0.15, "step": 5, "fraction": 0.6}},
         "precision": "bfloat16",
+        "compile": True,
+        "warm_up_steps": 2,
         "cpu_threads": 2,
         "validate_every": 3,
         "log_every": 4,
@@ -320,10 +366,25 @@ def _built(plain: Plain) -> Spec | None:
         return None
 
 
-DOCUMENTS = [fill_defaults(document, load_schema()) for document in (FULL, OTHER_KINDS)]
+TEXT: Plain = {
+    **OTHER_KINDS,
+    "data": {
+        "source": {
+            "kind": "text",
+            "path": "a",
+            "include": ["*.rst"],
+            "validation_share": 0.25,
+            "validation_bytes": 5000,
+            "validation_path": "b",
+        },
+        "order": "coprime",
+        "tokenizer": {"kind": "bytes"},
+    },
+}
+DOCUMENTS = [fill_defaults(document, load_schema()) for document in (FULL, OTHER_KINDS, TEXT)]
 
 
-@pytest.mark.parametrize("plain", DOCUMENTS, ids=["full", "other_kinds"])
+@pytest.mark.parametrize("plain", DOCUMENTS, ids=["full", "other_kinds", "text"])
 def test_no_key_is_accepted_and_then_ignored(plain: Plain) -> None:
     assert list(find_faults(load_schema(), plain)) == []
     unchanged = _built(plain)

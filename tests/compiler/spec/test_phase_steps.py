@@ -8,12 +8,13 @@ from typing import Any
 import pytest
 
 from loopspec.compiler.spec.cadence import Phase, Sample, Until, build_cadence
+from loopspec.compiler.spec.clock import Stop
 from loopspec.compiler.spec.phase_steps import MOST_COUNTED_DRAWS, end_step, phase_steps, steps_by_mode, trained_modes
-from loopspec.compiler.spec.train import Schedule, Stop
+from loopspec.compiler.spec.train import Schedule, Train
 
 
-def make_spec(*cadence: Phase, steps: int = 100, **schedule: Any) -> Any:
-    train = SimpleNamespace(stop=Stop(steps), schedule=Schedule(**schedule), batch_tokens=64, seed=1)
+def make_spec(*cadence: Phase, steps: int = 100, stop: Stop | None = None, **schedule: Any) -> Any:
+    train = Train(1, 64, 64, 1, stop or Stop(steps=steps), Schedule(**schedule), {})
     return SimpleNamespace(cadence=cadence, train=train)
 
 
@@ -36,6 +37,30 @@ def make_spec(*cadence: Phase, steps: int = 100, **schedule: Any) -> Any:
 )
 def test_ends(until: Until | None, step: int | None) -> None:
     assert end_step(until, make_spec(warmup_steps=5, warmdown_steps=40).train) == step
+
+
+@pytest.mark.parametrize(
+    ("until", "step"),
+    [
+        (Until("steps", 7), 7),
+        (Until("tokens", 64 * 7 + 1), 8),
+        (Until("fraction", 0.07), 7),  # 0.07 * 6,400 tokens is 448, done before step 7
+        (Until("lr_warmdown", 0.5), 80),
+        (Until("lr_warmdown", 0.0), 100),
+        (None, 100),
+    ],
+)
+def test_ends_by_tokens(until: Until | None, step: int) -> None:
+    stop = Stop(tokens=6400)
+    assert end_step(until, make_spec(stop=stop, clock="tokens", warmdown_tokens=64 * 40).train) == step
+
+
+def test_by_seconds_only_steps_and_tokens_are_known_ends() -> None:
+    train = make_spec(stop=Stop(seconds=10.0), clock="seconds", warmdown_steps=5).train
+    untils = (Until("steps", 7), Until("tokens", 65), Until("fraction", 0.5), Until("lr_warmdown", 0.5), None)
+    assert [end_step(until, train) for until in untils] == [7, 2, None, None, None]
+    limited = make_spec(stop=Stop(seconds=10.0, steps=50), clock="seconds", warmdown_steps=5).train
+    assert [end_step(until, limited) for until in untils] == [7, 2, None, None, 50]
 
 
 @pytest.mark.parametrize(

@@ -20,12 +20,17 @@ from loopspec.runtime.pipeline import run
 from loopspec.runtime.pipeline.console import Console
 from loopspec.runtime.pipeline.device import DeviceError
 from loopspec.runtime.pipeline.run import Phases, finish_run, score_in_fresh_process, train_phases
+from loopspec.runtime.pipeline.run_options import RunOptions
+from loopspec.runtime.pipeline.session import training_session
 from loopspec.runtime.train.run_folder import RunFolder
+from loopspec.runtime.train.world import World
+
+CPU = torch.device("cpu")
 
 
-def trained(plan: Plan, path: Path, *, resume: bool = False, device: str = "cpu") -> run.Trained:
-    with RunFolder(path, resume=resume, event=pytest.fail) as folder:
-        return train_phases(plan, folder, device, Phases(Console()), resume=resume)[1]
+def trained(plan: Plan, path: Path, *, device: str = "cpu") -> run.Trained:
+    with training_session(plan, path, RunOptions(device=device)) as session:
+        return session.trained
 
 
 def test_a_run_that_fails_before_training_leaves_its_folder_free(
@@ -62,15 +67,22 @@ def test_training_seconds_are_those_of_the_whole_training(
 ) -> None:
     """A finished run, resumed: this process trains nothing, and the report still says how long training took."""
     trained(plan, tmp_path / "run")
-    monkeypatch.setattr(run, "score_in_fresh_process", lambda artifact, device: {"bits_per_byte": 1.0})
+    monkeypatch.setattr(
+        run,
+        "score_in_fresh_process",
+        lambda artifact, device: {"bits_per_byte": 1.0, "non_overlapping_bits_per_byte": 1.5},
+    )
     phases = Phases(Console())
     with RunFolder(tmp_path / "run", resume=True, event=pytest.fail) as folder:
-        data, again = train_phases(plan, folder, "cpu", phases, resume=True)
-        again = replace(again, result=replace(again.result, seconds=1234.5))
+        data, again = train_phases(plan, folder, RunOptions(resume=True), phases, World(), CPU)
+        again = replace(again, result=replace(again.result, seconds=1234.5, elsewhere={"validation": 6.5}))
         finish_run(plan, folder, data, again, phases)
-        seconds = json.loads(folder.report.read_text())["seconds"]
-    assert seconds["training"] == 1234.5
-    assert list(seconds) == ["data", "training", "float scores", "packing", "artifact score", "yardsticks"]
+        written = json.loads(folder.report.read_text())
+    seconds = written["seconds"]
+    assert (seconds["training"], seconds["validation"]) == (1234.5, 6.5)
+    assert list(seconds)[:6] == ["data", "training", "float scores", "packing", "artifact score", "yardsticks"]
+    assert written["scores"]["artifact_non_overlapping"] == 1.5
+    assert written["flops"] == again.result.flops > 0 and written["peak_memory_bytes"] > 0
 
 
 def test_the_fresh_process_imports_nothing_from_where_the_user_stands(
@@ -85,7 +97,7 @@ def test_the_fresh_process_imports_nothing_from_where_the_user_stands(
     assert score_in_fresh_process(artifact, "cpu")["tokens"] == 59
 
 
-@pytest.mark.parametrize("printed", ["welcome to this machine", "7", "\\377", "{}"])
+@pytest.mark.parametrize("printed", ["welcome to this machine", "7", "\\377", "{}", '{"bits_per_byte": 1}'])
 def test_a_fresh_process_that_prints_something_else_is_one_error(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, printed: str
 ) -> None:

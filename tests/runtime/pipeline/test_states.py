@@ -22,11 +22,13 @@ from loopspec.runtime.pipeline.packing import pack
 from loopspec.runtime.pipeline.prepare import prepare_data
 from loopspec.runtime.pipeline.report import Report, report_text
 from loopspec.runtime.pipeline.run import Phases, finish_run, provenance, train_phases
+from loopspec.runtime.pipeline.run_options import RunOptions
 from loopspec.runtime.pipeline.scoring import open_artifact, score_weights, validation_loss
 from loopspec.runtime.pipeline.training import Trained, checkpoint_weights, load_checkpoint
 from loopspec.runtime.pipeline.unpacking import write_parts
 from loopspec.runtime.quantize import QuantizeError, decode
 from loopspec.runtime.train.run_folder import RunFolder
+from loopspec.runtime.train.world import World
 
 CPU = torch.device("cpu")
 GATE = "firing: {kind: parallel, combine: {kind: ema_gate, decay: 0.9, scale: 0.5, dtype: bfloat16}}"
@@ -58,7 +60,7 @@ def data(stateful: Plan) -> TokenData:
 
 def trained(plan: Plan, path: Path) -> Trained:
     with RunFolder(path, resume=False, event=pytest.fail) as folder:
-        return train_phases(plan, folder, "cpu", Phases(Console()), resume=False)[1]
+        return train_phases(plan, folder, RunOptions(), Phases(Console()), World(), CPU)[1]
 
 
 def packed(plan: Plan, data: TokenData, path: Path, **states: float) -> Path:
@@ -82,7 +84,7 @@ def test_the_plan_tells_apart_what_the_artifact_holds(stateful: Plan) -> None:
 def test_the_whole_way(stateful: Plan, data: TokenData, tmp_path: Path) -> None:
     phases = Phases(Console())
     with RunFolder(tmp_path / "run", resume=False, event=pytest.fail) as folder:
-        _, result = train_phases(stateful, folder, "cpu", phases, resume=False)
+        _, result = train_phases(stateful, folder, RunOptions(), phases, World(), CPU)
         assert result.result.mode_counts == {"full": 2, "single": 2, "resting": 2}
         report = finish_run(stateful, folder, data, result, phases)
     assert report.parameters == stateful.exported_parameters

@@ -13,23 +13,31 @@ import torch
 from loopspec.compiler import load_plan
 from loopspec.compiler.emit.loader import build_module
 from loopspec.runtime.data.batches import ContiguousBatches
+from loopspec.runtime.data.coprime_batches import CoprimeBatches
 from loopspec.runtime.data.shuffled_batches import ShuffledBatches
 from loopspec.runtime.data.token_stream import TokenStream
 from loopspec.runtime.pipeline.prepare import prepare_data
-from loopspec.runtime.pipeline.training import _batches, checkpoint_weights, load_checkpoint, train
+from loopspec.runtime.pipeline.run_options import RunOptions
+from loopspec.runtime.pipeline.training import checkpoint_weights, load_checkpoint, train, training_batches
 from loopspec.runtime.train.errors import CheckpointError
 from loopspec.runtime.train.run_folder import RunFolder
+from loopspec.runtime.train.world import World
 
 SPEC = Path(__file__).parents[3] / "specs" / "quickstart.yaml"
 
 
-@pytest.mark.parametrize(("order", "kind"), [("contiguous", ContiguousBatches), ("shuffled", ShuffledBatches)])
+ORDERS = {"contiguous": ContiguousBatches, "shuffled": ShuffledBatches, "coprime": CoprimeBatches}
+
+
+@pytest.mark.parametrize(("order", "kind"), ORDERS.items(), ids=ORDERS)
 def test_order_of_the_spec(order: str, kind: type) -> None:
     sets = ["train.accumulation=2", "train.seed=7", f"data.order={order}"]
     stream = TokenStream([np.arange(20_000, dtype=np.uint16)])
-    batches = _batches(load_plan(SPEC, sets), cast("Any", SimpleNamespace(train=stream)))
+    plan = load_plan(SPEC, sets)
+    batches = training_batches(plan, cast("Any", SimpleNamespace(train=stream)), World())
     assert type(batches) is kind
-    inputs, targets = batches.next()
+    shape = plan.spec.train.shape
+    inputs, targets = batches.take(shape.sequences, shape.sequence_length)
     assert inputs.shape == (4, 256)
     np.testing.assert_array_equal(inputs[:, 1:], targets[:, :-1])
     assert batches.state().get("seed", 7) == 7
@@ -45,7 +53,7 @@ def test_a_run_with_snapshots_frozen_stores_and_rounded_steps(spec: Path, tmp_pa
     plan = load_plan(spec, [*SWA, *AWARE, *FROZEN, "blocks.core.init.outputs={kind: orthogonal}"])
     data = prepare_data(plan, lambda _: None)
     with RunFolder(tmp_path / "run", resume=False, event=lambda _: None) as folder:
-        trained = train(plan, data, folder, torch.device("cpu"), resume=False)
+        trained = train(plan, data, folder, torch.device("cpu"), World(), RunOptions())
         loaded = checkpoint_weights(plan, load_checkpoint(plan, folder.path))
     assert trained.averaged is not None and trained.result.quantization_aware_steps == 2
     start = dict(build_module(plan, plan.spec.train.seed).named_parameters())
@@ -60,7 +68,7 @@ def test_a_checkpoint_before_the_first_snapshot_cannot_be_packed(spec: Path, tmp
     plan = load_plan(spec, [*SWA, "train.checkpoint_every=2", "train.keep_checkpoints=3"])
     data = prepare_data(plan, lambda _: None)
     with RunFolder(tmp_path / "run", resume=False, event=lambda _: None) as folder:
-        train(plan, data, folder, torch.device("cpu"), resume=False)
+        train(plan, data, folder, torch.device("cpu"), World(), RunOptions())
     (folder.checkpoints / "latest").write_text("step-000000002.ckpt\n")
     with pytest.raises(CheckpointError, match=r"after step 2 the average swa, which train.load names, has taken in no"):
         checkpoint_weights(plan, load_checkpoint(plan, folder.path))

@@ -9,10 +9,12 @@ import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from tiny_run import make_train
+from tiny_run import STORES, make_plan, make_train
 
-from loopspec.compiler.spec.averaging import starting_share, update_count
-from loopspec.compiler.spec.train import Average, Schedule, Start, Stop
+from loopspec.compiler.spec.averaging import first_step, starting_share, update_count
+from loopspec.compiler.spec.clock import Stop
+from loopspec.compiler.spec.quantization import Match
+from loopspec.compiler.spec.train import Average, DecayRule, Schedule, Start
 from loopspec.runtime.train.average import ExponentialAverage, Shadow, SnapshotMean, loaded_average
 
 GOLDEN = json.loads((Path(__file__).parents[2] / "golden" / "schedules.json").read_text())["ema_residual_init_weight"]
@@ -61,12 +63,12 @@ def test_a_late_average_that_is_not_debiased_starts_from_the_weights_of_its_step
 def test_snapshots_are_a_plain_mean_of_the_steps_that_the_plan_counts(
     values: list[float], every: int, first: int
 ) -> None:
-    mean = SnapshotMean({"w": torch.full((1,), 1e6)}, every=every, first=first)
+    mean = SnapshotMean({"w": torch.full((1,), 1e6)}, every=every)
     for step, value in enumerate(values, start=1):
-        mean.update({"w": torch.tensor([value])}, step)
+        mean.update({"w": torch.tensor([value])}, step, first if step > first else None)
     taken = [value for step, value in enumerate(values) if step >= first and (step + 1) % every == 0]
     planned = Average("swa", every=every, start=Start(step=first))
-    assert mean.updates == len(taken) == update_count(planned, replace(make_train(), stop=Stop(len(values))))
+    assert mean.updates == len(taken) == update_count(planned, replace(make_train(), stop=Stop(steps=len(values))))
     if taken:
         assert mean.weights()["w"].item() == pytest.approx(sum(taken) / len(taken), abs=1e-5)
 
@@ -75,9 +77,10 @@ def test_the_snapshots_of_the_published_schedule() -> None:
     """From a multiplier below 0.2 on, every 50 steps: step 3,700 of 4,400 with a warm-down of 3,500 is the first."""
     planned = Average("swa", every=50, start=Start(lr_scale=0.2))
     train = make_train(4400, schedule=Schedule(warmdown_steps=3500), averages={"swa": planned}, load="swa")
-    average = loaded_average(train, {"w": torch.zeros(1)})
+    average = loaded_average(make_plan(train), {"w": torch.zeros(1)})
     assert isinstance(average, SnapshotMean)
-    assert average.first == 3701  # at 3,700 the multiplier is 0.2 exactly
+    assert average.every == 50
+    assert first_step(planned.start, train) == 3701  # at 3,700 the multiplier is 0.2 exactly
     assert update_count(planned, train) == 14  # after steps 3,750, 3,800, ... 4,400
 
 
@@ -85,7 +88,7 @@ RULES: dict[str, Callable[[dict[str, torch.Tensor]], Shadow]] = {
     "debiased": lambda start: ExponentialAverage(start, 0.9, debias=True),
     "biased": lambda start: ExponentialAverage(start, 0.9, debias=False),
     "late": lambda start: ExponentialAverage(start, 0.9, debias=False, start_step=4),
-    "snapshots": lambda start: SnapshotMean(start, every=2, first=1),
+    "snapshots": lambda start: SnapshotMean(start, every=2),
 }
 
 
@@ -95,8 +98,8 @@ def test_restore_goes_on_bit_for_bit(rule: str) -> None:
     start, steps = {"w": torch.randn(7)}, [{"w": torch.randn(7)} for _ in range(9)]
     straight, first, second = (RULES[rule](start) for _ in range(3))
     for index, weights in enumerate(steps):
-        straight.update(weights, index + 1)
-        (first if index < 4 else second).update(weights, index + 1)
+        straight.update(weights, index + 1, 1)
+        (first if index < 4 else second).update(weights, index + 1, 1)
         if index == 3:
             second.load_state_dict(first.state_dict())
     assert torch.equal(straight.weights()["w"], second.weights()["w"])
@@ -116,4 +119,21 @@ def test_average_of_nothing_is_refused() -> None:
 
 
 def test_no_average_is_loaded() -> None:
-    assert loaded_average(make_train(averages={}, load="last"), {}) is None
+    assert loaded_average(make_plan(make_train(averages={}, load="last")), {}) is None
+
+
+def test_the_first_rule_that_takes_a_store_gives_its_decay() -> None:
+    rules = (DecayRule(Match(name="he*"), 0.5), DecayRule(Match(group="head"), 0.1), DecayRule(Match(ndim=1), 0.0))
+    options = Average("ema", 0.9, debias=True, start_step=0, decays=rules)
+    plan = make_plan(make_train(averages={"ema": options}))
+    start = {name: torch.zeros(shape) for name, shape, *_ in STORES}
+    average = loaded_average(plan, start)
+    assert average is not None
+    average.update({name: torch.full_like(weight, 4.0) for name, weight in start.items()}, 1, None)
+    average.update(start, 2, None)
+    shares = {name: weight.flatten()[0].item() / 4.0 for name, weight in average.weights().items()}
+    # 4, then 0, debiased: decay (1 - decay) / (1 - decay^2)
+    decays = {"head": 0.5, "gain": 0.0}
+    for name, share in shares.items():
+        decay = decays.get(name, 0.9)
+        assert share == pytest.approx(decay * (1 - decay) / (1 - decay**2), rel=1e-6), name

@@ -10,9 +10,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from loopspec.compiler.spec.cadence import Phase, Sample, Until
+from loopspec.compiler.spec.clock import Stop
 from loopspec.compiler.spec.phase_steps import phase_steps, steps_by_mode
-from loopspec.compiler.spec.train import Schedule, Stop
-from loopspec.runtime.optim.schedule import lr_scale
+from loopspec.compiler.spec.schedule import lr_scale
+from loopspec.compiler.spec.train import Schedule, Train
 from loopspec.runtime.train.cadence import PhaseFollower
 
 GOLDEN = json.loads((Path(__file__).parents[2] / "golden" / "schedules.json").read_text())
@@ -34,13 +35,21 @@ CADENCE_OF_PHASE = {"early": "2", "main": "4", "late": "6"}
 
 
 def make_spec(steps: int, *cadence: Phase, **schedule: Any) -> Any:
-    train = SimpleNamespace(stop=Stop(steps), schedule=Schedule(**schedule), batch_tokens=8, seed=3)
+    train = Train(3, 8, 8, 1, Stop(steps=steps), Schedule(**schedule), {})
     return SimpleNamespace(cadence=cadence, train=train)
+
+
+def scale_of(spec: Any, step: int) -> float:
+    return lr_scale(spec.train.schedule, spec.train.stop, spec.train.moment(step))
+
+
+def mode_of(follower: PhaseFollower, spec: Any, step: int, seconds: float = 0.0) -> str:
+    return follower.mode_of(spec.train.moment(step, seconds), scale_of(spec, step))
 
 
 def modes(spec: Any, steps: int, seconds_a_step: float = 0.0) -> list[str]:
     follower = PhaseFollower(spec)
-    return [follower.mode_of(step, step * seconds_a_step) for step in range(steps)]
+    return [mode_of(follower, spec, step, step * seconds_a_step) for step in range(steps)]
 
 
 @pytest.mark.parametrize("cadence", PATTERNS)
@@ -53,9 +62,9 @@ def test_published_cadences(cadence: str) -> None:
 def test_published_phases_by_multiplier(row: dict[str, Any]) -> None:
     spec = make_spec(100, *RAMP, warmdown_steps=100)
     step = round(100 - 100 * row["scale"])
-    assert lr_scale(spec.train.schedule, 100, step) == row["scale"]
+    assert scale_of(spec, step) == row["scale"]
     follower = PhaseFollower(spec)
-    follower.mode_of(step, 0.0)
+    mode_of(follower, spec, step)
     assert ("early", "main", "late")[follower.phase] == row["phase"]
 
 
@@ -65,7 +74,7 @@ def published_phase(scale: float) -> str:
 
 def test_published_ramp_over_the_recorded_steps() -> None:
     spec = make_spec(14, *RAMP, warmdown_steps=14)
-    phases = [published_phase(lr_scale(spec.train.schedule, 14, step)) for step in range(14)]
+    phases = [published_phase(scale_of(spec, step)) for step in range(14)]
     assert [phases.index(name) for name in ("early", "main", "late")] == [0, 7, 12]
     assert [item.first for item in phase_steps(spec.cadence, spec.train)] == [0, 7, 12]
     expected = [IS_CRAWL[CADENCE_OF_PHASE[name]][step] for step, name in enumerate(phases)]
@@ -78,7 +87,7 @@ def test_published_ramp_of_the_recorded_multipliers() -> None:
     spec = make_spec(20_000, *RAMP, warmdown_steps=1200)
     for row in rows:
         follower = PhaseFollower(spec)
-        mode = follower.mode_of(row["step"], 0.0)
+        mode = mode_of(follower, spec, row["step"])
         cadence = int(CADENCE_OF_PHASE[published_phase(row["scale"])])
         assert (mode == "full") == ((row["step"] - 1) % cadence == 0)
     firsts = [item.first for item in phase_steps(spec.cadence, spec.train)]
@@ -101,7 +110,7 @@ def test_the_plan_says_what_the_run_does(phases: list[Phase], up: int, down: int
     spec = make_spec(50, *phases, Phase(sample=sample), warmup_steps=up, warmdown_steps=down, floor=floor)
     follower, ran, where = PhaseFollower(spec), [], []
     for step in range(50):
-        ran.append(follower.mode_of(step, 1.0 * step))
+        ran.append(mode_of(follower, spec, step, 1.0 * step))
         where.append(follower.phase)
     assert where == sorted(where)
     planned = phase_steps(spec.cadence, spec.train)
@@ -119,9 +128,10 @@ def test_the_plan_says_what_the_run_does(phases: list[Phase], up: int, down: int
 def test_a_phase_that_the_clock_ended_stays_ended() -> None:
     spec = make_spec(50, Phase(("a",), Until("seconds", 10.0)), Phase(("b",)))
     follower = PhaseFollower(spec)
-    assert [follower.mode_of(0, 9.9), follower.mode_of(1, 10.0), follower.mode_of(2, 3.0)] == ["a", "b", "b"]
+    ran = [mode_of(follower, spec, step, seconds) for step, seconds in enumerate((9.9, 10.0, 3.0))]
+    assert ran == ["a", "b", "b"]
     resumed = PhaseFollower(spec, follower.phase)
-    assert resumed.mode_of(3, 0.0) == "b"
+    assert mode_of(resumed, spec, 3) == "b"
 
 
 def test_phases_whose_end_has_come_are_passed_over() -> None:

@@ -24,11 +24,9 @@ ONE = Checkpoint(
     average=None,
     random=random_state(),
     batches={"shard": "a.bin", "position": 7},
-    phase=1,
-    seconds=1.5,
-    tokens=96,
-    mode_counts={"full": 1},
-    quantization_aware_steps=0,
+    itinerary={"index": 0, "main": {"phase": 1, "since": {"snapshots": 3}, "places": {0: [{"shape": [8, 16, 1]}]}}},
+    clock={"seconds": 1.5, "elsewhere": {"saving": 0.25}},
+    counts={"stages": {"main": 1}, "modes": {"full": 1}, "tokens": 96},
     train_loss=2.5,
 )
 ENCODED = encode(ONE)
@@ -152,7 +150,7 @@ def test_messages_name_file_and_mend(tmp_path: Path) -> None:
     last.write_bytes(b"PK\x03\x04 someone else's file")
     assert message(folder, last) == f"{last} is no loopspec checkpoint; {mend}"
     last.write_bytes(MAGIC[:-3] + b"999" + bytes(64))
-    assert "has checkpoint format 999, this version reads 003" in message(folder, last)
+    assert "has checkpoint format 999, this version reads 004" in message(folder, last)
     last.unlink()
     with pytest.raises(CheckpointError, match=rf"names '{last.name}', which is not there.*: {path.name}"):
         folder.latest(pytest.fail)

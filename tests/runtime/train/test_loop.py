@@ -13,11 +13,12 @@ from pathlib import Path
 import pytest
 import tiny_run
 import torch
-from tiny_run import CountingBatches, Slow, TinyModule, make_train, make_trainer, run
+from tiny_run import CountingBatches, Slow, TinyModule, advance, make_train, make_trainer, run, take_step
 from torch import Tensor, nn
 
 from loopspec.runtime.optim.liveness import LivenessError
 from loopspec.runtime.train.average import ExponentialAverage
+from loopspec.runtime.train.batch_source import EVERY_ROW
 from loopspec.runtime.train.errors import CheckpointError, TrainingError
 from loopspec.runtime.train.metrics import read_records
 
@@ -27,7 +28,8 @@ def same(left: dict[str, Tensor], right: dict[str, Tensor]) -> bool:
 
 
 def untimed(path: Path) -> list[dict[str, object]]:
-    return [{key: value for key, value in r.items() if key != "seconds"} for r in read_records(path / "metrics.jsonl")]
+    records = read_records(path / "metrics.jsonl")
+    return [{key: value for key, value in r.items() if key not in {"began_seconds", "seconds"}} for r in records]
 
 
 class StopAfter(CountingBatches):
@@ -37,8 +39,8 @@ class StopAfter(CountingBatches):
         super().__init__()
         self.last_batch = 2 * step
 
-    def next(self):
-        batch = super().next()
+    def take(self, *shape):
+        batch = super().take(*shape)
         if self.position == self.last_batch:
             os.kill(os.getpid(), signal.SIGTERM)
         return batch
@@ -51,9 +53,14 @@ def test_a_run_learns_and_records_every_step(tmp_path: Path) -> None:
     assert result.mode_counts == {"full": 4 + 7, "single": 4 + 15}
     records = read_records(tmp_path / "metrics.jsonl")
     assert [record["step"] for record in records] == list(range(1, 31))
-    figures = {"mode", "quantization_aware", "loss", "lr_scale", "grad_norm", "tokens", "seconds"}
-    assert records[0].keys() == {"kind", "step"} | figures
-    assert records[-1]["tokens"] == 30 * make_train().batch_tokens
+    figures = {"stage", "mode", "quantization_aware", "loss", "lr_scale", "grad_norm", "tokens", "flops"}
+    assert records[0].keys() == {"kind", "step", "began_seconds", "seconds"} | figures
+    assert {record["stage"] for record in records} == {"main"}
+    assert records[-1]["tokens"] == result.tokens == 30 * make_train().batch_tokens
+    assert records[0]["flops"] == (100 + 200) * make_train().batch_tokens
+    assert records[-1]["flops"] == result.flops == (11 * 300 + 19 * 180) * make_train().batch_tokens
+    assert (result.ended_by, result.stages, result.average_updates) == ("steps", {"main": 30}, 30)
+    assert result.peak_memory_bytes > 0
     assert records[-1]["loss"] == result.train_loss
     assert not same(last, average)
     assert not any(torch.equal(weight, last[name]) for name, weight in TinyModule().named_parameters())
@@ -130,8 +137,8 @@ def test_killed_between_first_checkpoint_and_pointer_resumes_by_itself(
 
 def test_second_interrupt_aborts_at_once_and_files_stay_whole(tmp_path: Path) -> None:
     class Impatient(StopAfter):
-        def next(self):
-            batch = super().next()
+        def take(self, *shape):
+            batch = super().take(*shape)
             if self.position == self.last_batch:
                 os.kill(os.getpid(), signal.SIGINT)
             return batch
@@ -150,7 +157,9 @@ def test_resuming_a_finished_run_changes_nothing(tmp_path: Path) -> None:
     first = run(tmp_path, make_train(10))
     log = (tmp_path / "metrics.jsonl").read_bytes()
     again = run(tmp_path, make_train(10), resume=True)
-    assert replace(first[0], seconds=0.0) == replace(again[0], seconds=0.0)
+    measured = {"seconds": 0.0, "elsewhere": {}, "peak_memory_bytes": 0}
+    assert replace(first[0], **measured) == replace(again[0], **measured)
+    assert again[0].ended_by == "steps"
     assert same(first[2], again[2])
     assert (tmp_path / "metrics.jsonl").read_bytes() == log
 
@@ -174,7 +183,12 @@ def test_validation_is_logged_and_off_the_clock(tmp_path: Path) -> None:
     assert seen == [4, 8]
     assert result.seconds < 0.6
     records = [record for record in read_records(tmp_path / "with" / "metrics.jsonl") if record["kind"] == "validation"]
-    assert records == [{"kind": "validation", "step": step, "bits_per_byte": 2.5} for step in (4, 8)]
+    sums = {step: {"tokens": 24 * step, "flops": 24 * step // 2 * (300 + 180)} for step in seen}
+    assert [{key: value for key, value in record.items() if key != "seconds"} for record in records] == [
+        {"kind": "validation", "step": step, "bits_per_byte": 2.5, **sums[step]} for step in seen
+    ]
+    assert 0.0 < records[0]["seconds"] < records[1]["seconds"] <= result.seconds
+    assert result.elsewhere["validation"] >= 0.6
     assert same(last, run(tmp_path / "without", make_train(10))[1])
 
 
@@ -256,7 +270,7 @@ def test_inactive_skip_and_decay(tmp_path: Path) -> None:
         )
         trainer, module, folder = make_trainer(tmp_path / inactive, train)
         with folder:
-            trainer._stepper.run(1, "single")
+            take_step(trainer, "single", step=1)
         expected = start if inactive == "skip" else start * (1 - 0.02 * 0.1)
         torch.testing.assert_close(module.looped.detach(), expected, rtol=0, atol=0)
         assert module.looped not in trainer._stepper.optimizers.optimizers["matrices"].state
@@ -268,15 +282,15 @@ def test_accumulation_is_the_mean(tmp_path: Path) -> None:
     """Two micro-batches and one batch of both give the same loss and gradients."""
 
     class Joined(CountingBatches):
-        def next(self):
-            pairs = [super(Joined, self).next() for _ in range(2)]
+        def take(self, sequences, length, rows=EVERY_ROW):
+            assert sequences == 2 * tiny_run.SEQUENCES
+            pairs = [super(Joined, self).take(tiny_run.SEQUENCES, length, rows) for _ in range(2)]
             return tuple(torch.cat([torch.tensor(p[i]) for p in pairs]).numpy() for i in range(2))
 
     split, _, folder = make_trainer(tmp_path / "a", make_train())
     joined, _, other = make_trainer(tmp_path / "b", make_train(accumulation=1), batches=Joined())
     with folder, other:
-        one, two = split._stepper.run(0, "full"), joined._stepper.run(0, "full")
-    assert one.tokens == two.tokens == make_train().batch_tokens
+        one, two = take_step(split), take_step(joined)
     torch.testing.assert_close(one.loss, two.loss)
     torch.testing.assert_close(one.grad_norm, two.grad_norm)
 
@@ -294,7 +308,7 @@ def test_average_matches_the_weights_after_each_step(tmp_path: Path) -> None:
     expected = ExponentialAverage(dict(module.named_parameters()), 0.9, debias=True)
     with folder:
         for step in range(1, 7):
-            trainer._advance()
+            advance(trainer, 1)
             expected.update(dict(module.named_parameters()), step)
         assert same(trainer.weights(), expected.weights())
 
@@ -311,4 +325,4 @@ def wait_for(condition) -> None:
 
 
 def test_slow_batches_are_the_same_batches() -> None:
-    assert (Slow(0.0).next()[0] == CountingBatches().next()[0]).all()
+    assert (Slow(0.0).take(2, 6)[0] == CountingBatches().take(2, 6)[0]).all()

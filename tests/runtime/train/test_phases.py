@@ -38,8 +38,8 @@ class Ticking(CountingBatches):
         self.now = 0.0
         self._stop, self._kill = stop, kill
 
-    def next(self):
-        batch = super().next()
+    def take(self, *shape):
+        batch = super().take(*shape)
         self.now += 0.5
         if self._stop is not None and self.position == 2 * self._stop:
             if self._kill:
@@ -59,7 +59,9 @@ def train(
 ) -> tuple[dict[str, Tensor], list[str]]:
     """The last weights, and the mode of every step so far."""
     batches = Ticking(stop, kill=kill)
-    monkeypatch.setattr(loop, "TrainingClock", lambda seconds=0.0: TrainingClock(seconds, lambda: batches.now))
+    monkeypatch.setattr(
+        loop, "TrainingClock", lambda seconds=0.0, elsewhere=(): TrainingClock(seconds, elsewhere, lambda: batches.now)
+    )
     _result, last, _averaged = run(path, make_train(STEPS), batches=batches, cadence=cadence, resume=resume)
     return last, [str(record["mode"]) for record in read_records(path / "metrics.jsonl")]
 
@@ -118,7 +120,9 @@ def test_a_phase_begun_is_not_left_though_the_clock_of_a_resume_lags(
     train(tmp_path, monkeypatch, BY_THE_CLOCK, stop=7)
     restored = TrainingClock
     batches = Ticking()
-    monkeypatch.setattr(loop, "TrainingClock", lambda seconds=0.0: restored(0.0, lambda: batches.now))
+    monkeypatch.setattr(
+        loop, "TrainingClock", lambda seconds=0.0, elsewhere=(): restored(0.0, elsewhere, lambda: batches.now)
+    )
     run(tmp_path, make_train(STEPS), batches=batches, cadence=BY_THE_CLOCK, resume=True)
     modes = [record["mode"] for record in read_records(tmp_path / "metrics.jsonl")]
     assert modes[6:20] == ["single"] * 14
@@ -129,4 +133,5 @@ def test_the_checkpoint_names_the_phase_of_its_last_step(tmp_path: Path, monkeyp
         path = tmp_path / str(stop)
         train(path, monkeypatch, BY_THE_CLOCK, stop)
         file = path / "checkpoints" / f"step-{stop:09d}.ckpt"
-        assert decode(file.read_bytes(), torch.device("cpu"), file, "").phase == phase
+        checkpoint = decode(file.read_bytes(), torch.device("cpu"), file, "")
+        assert checkpoint.itinerary["main"]["phase"] == phase

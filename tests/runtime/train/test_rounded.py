@@ -9,7 +9,7 @@ import pytest
 import tiny_run
 import torch
 from support.small_specs import group, plan_of, small
-from tiny_run import CountingBatches, TinyModule, make_plan, make_train, make_trainer, run
+from tiny_run import CountingBatches, TinyModule, advance, make_plan, make_train, make_trainer, run, take_step
 
 from loopspec.compiler.emit.loader import build_module
 from loopspec.compiler.spec.quantization import Scheme
@@ -40,15 +40,15 @@ def test_a_step_has_loss_and_gradients_of_the_exported_weights(tmp_path: Path) -
     rounded = exported(module)
     assert not torch.equal(rounded.first, module.first)
     with folder:
-        result = trainer._stepper.run(0, "full")
+        result = take_step(trainer, scale=1 / 3, rounded=True)
     expected = 0.0
     batches = CountingBatches()
     for _ in range(train.accumulation):
-        inputs, targets = (torch.from_numpy(part.copy()) for part in batches.next())
+        inputs, targets = (torch.from_numpy(part.copy()) for part in batches.take(tiny_run.SEQUENCES, tiny_run.LENGTH))
         loss = rounded(inputs, targets, mode="full") / train.accumulation
         loss.backward()
         expected += loss.item()
-    assert result.quantization_aware
+    assert result.rounded
     assert result.loss.item() == pytest.approx(expected, abs=1e-6)
     for name, parameter in module.named_parameters():
         assert torch.equal(parameter.grad, rounded.get_parameter(name).grad), name
@@ -93,10 +93,9 @@ def test_stopped_and_resumed_is_bit_identical(tmp_path: Path, stop_after: int) -
     straight = run(tmp_path / "straight", train, stores=stores)
     trainer, _, folder = make_trainer(tmp_path / "stopped", train, stores=stores)
     with folder:
-        for _ in range(stop_after):
-            trainer._advance()
-        trainer._save()
-        trainer._log.close()
+        advance(trainer, stop_after)
+        trainer._save(final=True)
+        trainer._recorder.close()
     resumed = run(tmp_path / "stopped", train, stores=stores, resume=True)
     assert resumed[0].quantization_aware_steps == straight[0].quantization_aware_steps
     for ours, theirs in zip(straight[1:], resumed[1:], strict=True):
@@ -106,7 +105,9 @@ def test_stopped_and_resumed_is_bit_identical(tmp_path: Path, stop_after: int) -
 
 def test_steps_promised_and_never_taken_fail_the_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(tiny_run, "SCHEMES", dict[str, Scheme]())
-    with pytest.raises(TrainingError, match=r"none of \d+ steps ran on rounded weights.*last good checkpoint"):
+    with pytest.raises(
+        TrainingError, match=r"no step ran on rounded weights; the modes of .* no store .*last good checkpoint"
+    ):
         run(tmp_path, make_train(12, quantization_aware=LATE))
 
 

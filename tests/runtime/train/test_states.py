@@ -17,7 +17,8 @@ from loopspec.compiler.plan import Plan
 from loopspec.runtime.train import loop
 from loopspec.runtime.train.checkpoint import CheckpointFolder, spec_hash
 from loopspec.runtime.train.errors import CheckpointError, TrainingError
-from loopspec.runtime.train.loop import Trainer, TrainingJob
+from loopspec.runtime.train.job import TrainingJob
+from loopspec.runtime.train.loop import Trainer
 from loopspec.runtime.train.metrics import read_records
 from loopspec.runtime.train.progress import Progress
 from loopspec.runtime.train.run_folder import RunFolder
@@ -51,10 +52,10 @@ class Mortal(CountingBatches):
         super().__init__()
         self.steps = steps
 
-    def next(self) -> Any:
+    def take(self, *shape: Any) -> Any:
         if self.position == self.steps:
             raise KilledError
-        return super().next()
+        return super().take(*shape)
 
 
 def plan_with(kind: str, **train: Any) -> Plan:

@@ -17,12 +17,17 @@ from torch import Tensor, nn
 from loopspec.compiler.plan import Plan, PlannedStore
 from loopspec.compiler.spec.architecture import Init
 from loopspec.compiler.spec.cadence import Phase, Until
+from loopspec.compiler.spec.clock import Stop
 from loopspec.compiler.spec.optimizer import GroupOptimizer, MomentumWarmup
 from loopspec.compiler.spec.quantization import Clip, Scheme
-from loopspec.compiler.spec.train import Average, Schedule, Stop, Train
-from loopspec.runtime.train.loop import RunResult, Trainer, TrainingJob, Validate
+from loopspec.compiler.spec.train import Average, Schedule, Train
+from loopspec.runtime.train.batch_source import EVERY_ROW
+from loopspec.runtime.train.job import RunResult, TrainingJob, Validate
+from loopspec.runtime.train.loop import Trainer
+from loopspec.runtime.train.order import MAIN, StepOrder
 from loopspec.runtime.train.progress import Progress
 from loopspec.runtime.train.run_folder import RunFolder
+from loopspec.runtime.train.step import StepResult
 
 VOCABULARY, DIM, LENGTH, SEQUENCES = 16, 8, 6, 2
 CPU = torch.device("cpu")
@@ -49,6 +54,8 @@ STORES = (  # name, shape, group, modes
 )
 
 
+ACTIVITIES = dict.fromkeys(("replay", "distill", "calibrate", "evaluate"), "full")
+COSTS = {"full": (100, 200), "single": (60, 120), "core_1": (60, 120)}  # made up: forward, backward a token
 CADENCE = (Phase(("full", "single"), Until("steps", 8)), Phase(("single", "full", "single")))
 
 
@@ -58,7 +65,7 @@ def make_train(steps: int = 30, **changes: Any) -> Train:
         sequence_length=LENGTH,
         batch_tokens=2 * SEQUENCES * LENGTH,
         accumulation=2,
-        stop=Stop(steps),
+        stop=Stop(steps=steps),
         schedule=Schedule(warmup_steps=3, warmdown_steps=10, floor=0.1),
         optimizer={"matrices": MUON, "embeddings": ADAMW, "scalars": ADAMW, "head": ADAMW},
         grad_clip=0.5,
@@ -75,13 +82,14 @@ def make_plan(train: Train, stores: Any = STORES, cadence: tuple[Phase, ...] = C
         PlannedStore(name, shape, "float32", Init("zero"), group, SCHEMES.get(group, FLOAT16), modes, 1, modes)
         for name, shape, group, modes in stores
     )
-    plain = {"steps": train.stop.steps, "seed": train.seed}
-    return cast(
-        "Plan",
-        SimpleNamespace(
-            stores=planned, spec=SimpleNamespace(train=train, cadence=cadence, plain={"blocks": {}, **plain})
-        ),
-    )
+    plain = {"blocks": {}, "train": repr(train), "cadence": repr(cadence)}
+    spec = SimpleNamespace(train=train, cadence=cadence, activities=ACTIVITIES, plain=plain)
+    costs = {
+        mode: SimpleNamespace(cost=SimpleNamespace(forward_flops_per_token=to, backward_flops_per_token=fro))
+        for mode, (to, fro) in COSTS.items()
+    }
+    graph = SimpleNamespace(stores=planned)
+    return cast("Plan", SimpleNamespace(stores=planned, spec=spec, modes=costs, graph=graph))
 
 
 class TinyModule(nn.Module):
@@ -104,15 +112,15 @@ class TinyModule(nn.Module):
 
 
 class CountingBatches:
-    """Batch number n is a function of n alone."""
+    """Micro-batch number n is a function of n and its shape alone."""
 
     def __init__(self) -> None:
         self.position = 0
 
-    def next(self) -> tuple[np.ndarray, np.ndarray]:
-        rows = np.random.default_rng(self.position).integers(0, VOCABULARY, (SEQUENCES, LENGTH + 1))
+    def take(self, sequences: int, length: int, rows: slice = EVERY_ROW) -> tuple[np.ndarray, np.ndarray]:
+        tokens = np.random.default_rng(self.position).integers(0, VOCABULARY, (sequences, length + 1))[rows]
         self.position += 1
-        return rows[:, :-1], rows[:, 1:]
+        return tokens[:, :-1], tokens[:, 1:]
 
     def state(self) -> dict[str, Any]:
         return {"position": self.position}
@@ -128,9 +136,9 @@ class Slow(CountingBatches):
         super().__init__()
         self.seconds = seconds
 
-    def next(self) -> tuple[np.ndarray, np.ndarray]:
+    def take(self, sequences: int, length: int, rows: slice = EVERY_ROW) -> tuple[np.ndarray, np.ndarray]:
         time.sleep(self.seconds)
-        return super().next()
+        return super().take(sequences, length, rows)
 
 
 def make_trainer(
@@ -143,13 +151,31 @@ def make_trainer(
     validate: Validate | None = None,
     cadence: tuple[Phase, ...] = CADENCE,
     stores: Any = STORES,
+    **job: Any,
 ) -> tuple[Trainer, nn.Module, RunFolder]:
+    """`job`: further fields of the TrainingJob."""
     folder = RunFolder(path, resume=resume, event=print)
     module = TinyModule() if module is None else module
     batches = CountingBatches() if batches is None else batches
     plan = make_plan(train, stores, cadence)
-    job = TrainingJob(plan, module, batches, folder, CPU, validate, Progress(every_seconds=1e9))
-    return Trainer(job, resume=resume), module, folder
+    whole = {"validate": validate, "progress": Progress(every_seconds=1e9)} | job
+    return Trainer(TrainingJob(plan, module, batches, folder, CPU, **whole), resume=resume), module, folder
+
+
+def take_step(
+    trainer: Trainer, mode: str = "full", *, step: int = 0, scale: float = 1.0, rounded: bool = False
+) -> StepResult:
+    """One optimizer step by itself, in any mode."""
+    order = StepOrder(MAIN, mode, trainer._train.shape, scale, 0.0, step, rounded)
+    return trainer._stepper.run(step, order, trainer._own_loss)
+
+
+def advance(trainer: Trainer, steps: int) -> None:
+    """So many steps of the run, without its end."""
+    for _ in range(steps):
+        order = trainer._itinerary.order(trainer._step, trainer._clock.seconds())
+        assert order is not None
+        trainer._advance(order)
 
 
 def run(path: Path, train: Train, **options: Any) -> tuple[RunResult, dict[str, Tensor], dict[str, Tensor]]:
