@@ -48,8 +48,14 @@ def emitted_position() -> str:
     return fenced("python", "\n".join(line.removeprefix("        ") for line in lines[: lines.index("")]))
 
 
+def recipe() -> str:
+    """The spec that uses most of a recipe."""
+    return fenced("yaml", (SPECS / "quickstart-recipe.yaml").read_text())
+
+
 PIECES: dict[str, Callable[[], str]] = {
     "tied-spec": tied_spec,
+    "recipe": recipe,
     "systems": systems_table,
     "position": emitted_position,
 }
