@@ -21,6 +21,7 @@ def check_clocks(findings: Findings) -> None:
         return
     _check_warmdown(findings, schedule, clock)
     _check_length(findings, stop, schedule, clock)
+    _check_hold(findings, stop, schedule, clock)
     _check_stops(findings, stop)
     _check_batches(findings)
 
@@ -69,6 +70,17 @@ def _check_length(findings: Findings, stop: dict[str, Any], schedule: dict[str, 
             "shorten them, or train longer",
             key=True,
             related=findings.related((*_STOP, clock), "the length of the run"),
+        )
+
+
+def _check_hold(findings: Findings, stop: dict[str, Any], schedule: dict[str, Any], clock: str) -> None:
+    """A warm-down that is held back to the end never begins; by seconds nobody knows before the run."""
+    held = schedule["hold_steps"]
+    done = {"steps": held, "tokens": tokens_before(_spans(findings), held)}.get(clock, 0)
+    if held and schedule[f"warmdown_{clock}"] and done >= stop[clock]:
+        message = f"the warm-down is held back for {held} steps, and training is over by then"
+        findings.error(
+            "LS512", (*_SCHEDULE, "hold_steps"), message, "hold it for fewer steps, or train longer", key=True
         )
 
 
