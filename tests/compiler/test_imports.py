@@ -23,6 +23,6 @@ def test_validate_and_plan_import_no_torch() -> None:
         [sys.executable, "-c", f"import sys; sys.path[:0] = {path!r}\n{program}"],
         capture_output=True,
         text=True,
-        timeout=60,
+        timeout=300,
     )
     assert (done.returncode, done.stdout.strip()) == (0, "[]"), done.stderr

@@ -31,7 +31,7 @@ class Workshop:
     def run(self, *words: str | Path, code: int = 0) -> subprocess.CompletedProcess[str]:
         """Runs loopspec in a fresh process and checks its exit code."""
         done = subprocess.run(
-            self.command(*words), cwd=self.folder, env=self.environment(), capture_output=True, text=True, timeout=120
+            self.command(*words), cwd=self.folder, env=self.environment(), capture_output=True, text=True, timeout=600
         )
         assert done.returncode == code, f"{words}: exit code {done.returncode}\n{done.stdout}\n{done.stderr}"
         assert "Traceback" not in done.stderr

@@ -114,7 +114,7 @@ def test_a_reader_that_goes_away_ends_it_quietly(start):
     process = start(*MODULE, "plan", "frugendorff-6x2")
     process.stdout.close()
     assert process.stderr.read() == ""
-    assert process.wait(timeout=60) == 141
+    assert process.wait(timeout=300) == 141
 
 
 def test_ctrl_c_in_a_process_of_its_own(start):
@@ -127,12 +127,12 @@ def test_ctrl_c_in_a_process_of_its_own(start):
     time.sleep(0.2)  # it now waits for standard input
     process.send_signal(signal.SIGINT)
     assert process.stderr.read() == "loopspec: interrupted\n"
-    assert process.wait(timeout=60) == 130
+    assert process.wait(timeout=300) == 130
 
 
 def test_an_encoding_without_the_character_gets_an_escape(start):
     process = start(*MODULE, "explain", "é" * 3, PYTHONIOENCODING="ascii")
-    out, err = process.communicate(timeout=60)
+    out, err = process.communicate(timeout=300)
     assert process.returncode == 1 and out == "" and "\\xe9" in err
 
 
@@ -154,5 +154,5 @@ for words, code in [
 print("done", file=sys.stderr)
 """
     process = start("-c", script)
-    _, err = process.communicate(timeout=60)
+    _, err = process.communicate(timeout=300)
     assert (process.returncode, err) == (0, "done\n")

@@ -318,7 +318,7 @@ def environment() -> dict[str, str]:
 
 
 def wait_for(condition) -> None:
-    deadline = time.monotonic() + 30
+    deadline = time.monotonic() + 300
     while not condition():
         assert time.monotonic() < deadline, "the run did not begin"
         time.sleep(0.01)
