@@ -97,7 +97,7 @@ class _Ranks:
 
     @contextmanager
     def heeding_signals(self) -> Iterator[None]:
-        """Passes signals on inside the block, but for those that the parent set to be ignored; at its end none lives."""
+        """Passes signals on, but for those that the parent set to be ignored; after the block no process lives."""
         heard = [number for number in SIGNALS if signal.getsignal(number) is not signal.SIG_IGN]
         before = {number: signal.signal(number, self._pass_on) for number in heard}
         try:
