@@ -6,7 +6,7 @@ export PIP_CONSTRAINT := $(CURDIR)/constraints.txt
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test torture bench lint format reference clean
+.PHONY: help setup demo test torture bench bench-gpu lint format reference clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -30,6 +30,9 @@ torture: setup ## long property and fault-injection tests
 
 bench: setup ## speed, as ratios within one run
 	$(BIN)/python tests/bench/run.py
+
+bench-gpu: setup ## the same on a CUDA machine, at published size
+	$(BIN)/python tests/bench/gpu.py --json bench-gpu.json
 
 lint: setup ## format, lint and types
 	$(BIN)/ruff format --check .

@@ -1,6 +1,6 @@
-"""quickstart and micro-crawler as a person would write them by hand, without loopspec: what the emitted modules race.
+"""Three systems as a person would write them by hand, without loopspec: what the emitted modules race.
 
-For sequences of up to 1,024 tokens (micro-crawler's rotary base grows beyond).
+For sequences of up to 1,024 tokens (the rotary base of the last two grows beyond).
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ NAMES = (  # store name -> parameter name here
     (r"value_embedding\.scale", "values.scale"),
     (r"blocks\.(\w+\.\d+)\.(attention\.(?:query|key|value|output)|mlp\.(?:up|down))", r"\1.\2.weight"),
     (r"blocks\.(\w+\.\d+)\.(attention\.gain|residual_mix|\w+_scale)", r"\1.\2"),
-    (r"stages\.\w+\.(loop_vector|skip_weight)\.(\d+)", r"\1.\2"),
+    (r"stages\.\w+\.(loop_vector|skip_weight|value_scale)\.(\d+)", r"\1.\2"),
 )
 
 
@@ -46,15 +46,15 @@ def rotate(x: Tensor, cos: Tensor, sin: Tensor) -> Tensor:
 
 
 class Attention(nn.Module):
-    def __init__(self, dim: int, heads: int, kv_heads: int) -> None:
+    def __init__(self, dim: int, heads: int, kv_heads: int, *, exclusive: bool) -> None:
         super().__init__()
-        self.heads, self.kv_heads, self.head_dim = heads, kv_heads, dim // heads
+        self.heads, self.kv_heads, self.head_dim, self.exclusive = heads, kv_heads, dim // heads, exclusive
         self.query, self.output = linear(dim, dim), linear(dim, dim)
         self.key, self.value = (linear(dim, kv_heads * self.head_dim) for _ in range(2))
         self.gain = vector(heads)
 
     def forward(self, x: Tensor, cos: Tensor, sin: Tensor, values: Tensor | None) -> Tensor:
-        """With `values` (B, T, Hk * h) added to the value vectors, XSA is on as well."""
+        """`values` (B, T, Hk * h) are added to the value vectors."""
         batch, length, dim = x.shape
         q = self.query(x).view(batch, length, self.heads, self.head_dim)
         k = self.key(x).view(batch, length, self.kv_heads, self.head_dim)
@@ -64,7 +64,7 @@ class Attention(nn.Module):
         k = rotate(norm(k), cos, sin)
         q, k, v = q.transpose(1, 2), k.transpose(1, 2), v.transpose(1, 2)  # (B, heads, T, h)
         y = F.scaled_dot_product_attention(q, k, v, is_causal=True, enable_gqa=True)
-        if values is not None:
+        if self.exclusive:
             groups = y.view(batch, self.kv_heads, -1, length, self.head_dim)
             own = F.normalize(v, dim=-1)[:, :, None]
             y = (groups - (groups * own).sum(dim=-1, keepdim=True) * own).view_as(y)
@@ -73,19 +73,30 @@ class Attention(nn.Module):
 
 
 class Mlp(nn.Module):
-    def __init__(self, dim: int) -> None:
+    def __init__(self, dim: int, ratio: int, slope: float) -> None:
         super().__init__()
-        self.up, self.down = linear(dim, 4 * dim), linear(4 * dim, dim)
+        self.up, self.down, self.slope = linear(dim, ratio * dim), linear(ratio * dim, dim), slope
 
     def forward(self, x: Tensor) -> Tensor:
-        out: Tensor = self.down(F.relu(self.up(x)).square())
+        hidden = F.leaky_relu(self.up(x), self.slope) if self.slope else F.relu(self.up(x))
+        out: Tensor = self.down(hidden.square())
         return out
 
 
 class Block(nn.Module):
-    def __init__(self, dim: int, heads: int, kv_heads: int, *, value_scale: bool = False) -> None:
+    def __init__(
+        self,
+        dim: int,
+        heads: int,
+        kv_heads: int,
+        *,
+        mlp: tuple[int, float] = (4, 0.0),
+        exclusive: bool = False,
+        value_scale: bool = False,
+    ) -> None:
+        """`mlp`: its ratio and the slope of its activation below zero."""
         super().__init__()
-        self.attention, self.mlp = Attention(dim, heads, kv_heads), Mlp(dim)
+        self.attention, self.mlp = Attention(dim, heads, kv_heads, exclusive=exclusive), Mlp(dim, *mlp)
         self.residual_mix, self.attention_scale, self.mlp_scale = vector(2, dim), vector(dim), vector(dim)
         self.value_scale = vector(1) if value_scale else None
 
@@ -113,7 +124,7 @@ class Table(nn.Module):
 
 
 class Base(nn.Module):
-    """What the two share: embeddings in, tied logits out."""
+    """What they share: embeddings in, tied logits out."""
 
     cos: Tensor
     sin: Tensor
@@ -150,8 +161,10 @@ class Base(nn.Module):
     def load_stores(self, stores: Mapping[str, Tensor]) -> None:
         """Weights by store name; all of them, no more and no fewer."""
         named = {_plain_name(store): weight for store, weight in stores.items()}
-        for prefix in ("loop_vector", "skip_weight"):  # numbered by position there, from 0 here
-            keys = sorted(key for key in named if key.startswith(prefix))
+        for prefix in ("loop_vector", "skip_weight", "value_scale"):  # numbered by position there, from 0 here
+            keys = sorted(
+                (key for key in named if key.startswith(f"{prefix}.")), key=lambda key: int(key.split(".")[1])
+            )
             named |= {f"{prefix}s.{index}": named.pop(key) for index, key in enumerate(keys)}
         self.load_state_dict(named)
 
@@ -188,7 +201,7 @@ class MicroCrawler(Base):
         super().__init__(dim, (3, 8192, 64), length)
         self.values = Table(1024, 128, dim // heads * kv_heads)
         self.flat = nn.ModuleList(Block(dim, heads, kv_heads) for _ in range(4))
-        self.crawler = nn.ModuleList(Block(dim, heads, kv_heads, value_scale=True) for _ in range(2))
+        self.crawler = nn.ModuleList(Block(dim, heads, kv_heads, exclusive=True, value_scale=True) for _ in range(2))
         self.loop_vectors = nn.ParameterList(vector(dim) for _ in range(2))
         self.skip_weights = nn.ParameterList(vector(dim) for _ in range(2))
 
@@ -207,6 +220,35 @@ class MicroCrawler(Base):
             x = x + self.loop_vectors[loop]
             for index, block in enumerate(self.crawler):
                 x = block(x, x0, rotary, (5 + index) ** -0.5, values)
+        return self.loss(x, targets)
+
+
+class Tied15l(Base):
+    """Fifteen positions in a U-Net, of which 9 to 13 are one block; the last six subtract what is along their value."""
+
+    def __init__(self, dim: int, heads: int, kv_heads: int, length: int) -> None:
+        super().__init__(dim, (2, 2048, dim // 2), length)
+        self.values = Table(1024, 128, dim // heads * kv_heads)
+        self.trunk = nn.ModuleList(
+            Block(dim, heads, kv_heads, mlp=(3, 0.5), exclusive=index >= 9) for index in range(11)
+        )
+        self.skip_weights = nn.ParameterList(vector(dim) for _ in range(7))
+        self.value_scales = nn.ParameterList(vector(1) for _ in range(2))
+
+    def forward(self, tokens: Tensor, targets: Tensor, mode: str = "full") -> Tensor:
+        assert mode == "full", mode
+        x = x0 = self.embed(tokens)
+        values = self.values(tokens)
+        skips: list[Tensor] = []
+        for position in range(15):
+            index = position if position < 9 else 9 if position < 14 else 10
+            added = values * self.value_scales[position - 9] if position in (9, 10) else None
+            if 7 <= position < 14:
+                x = x + self.skip_weights[position - 7] * skips.pop()
+            scale = (15 if index == 10 else index + 1) ** -0.5
+            x = self.trunk[index](x, x0, (self.cos, self.sin), scale, added)
+            if position < 7:
+                skips.append(x)
         return self.loss(x, targets)
 
 
