@@ -27,7 +27,7 @@ def test_every_command_that_it_names_exists() -> None:
 
 def test_every_make_target_that_it_names_exists() -> None:
     targets = set(re.findall(r"^([a-z-]+):", (ROOT / "Makefile").read_text(), flags=re.MULTILINE))
-    assert set(re.findall(r"(?:\$ |`)make ([a-z]+)", README)) <= targets
+    assert set(re.findall(r"(?:\$ |`)make ([a-z-]+)", README)) <= targets
 
 
 def test_every_linked_file_exists() -> None:
