@@ -9,7 +9,7 @@ from .folding import Folded, fold
 from .plan import FROZEN, UNASSIGNED, Plan, PlannedStore, Position
 from .summary_cadence import cadence_lines
 from .summary_modes import feature_lines, graph_lines, mode_lines, stage_lines
-from .summary_training import averaging_lines, clock_lines, quantization_aware_lines
+from .summary_training import averaging_lines, clock_lines, penalty_lines, quantization_aware_lines
 from .tables import table
 
 _WIDTH = 80
@@ -38,6 +38,7 @@ def plan_text(plan: Plan) -> str:
         "",
         "training",
         *clock_lines(plan.spec.train),
+        *penalty_lines(plan),
         *averaging_lines(plan.spec),
         *quantization_aware_lines(plan),
         "",

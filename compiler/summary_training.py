@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from .passes.penalties import shrunk_stores
 from .plan import Plan
 from .spec import Spec
 from .spec.averaging import Unknown, first_step, quantization_aware_steps, starting_share, update_count
@@ -43,6 +44,20 @@ def _batch(shape: BatchShape) -> str:
     passes = f", in {shape.accumulation} passes" if shape.accumulation > 1 else ""
     sequences = shape.sequences * shape.accumulation
     return f"{sequences:,} sequences of {shape.sequence_length:,} tokens, {shape.batch_tokens:,} a step{passes}"
+
+
+def penalty_lines(plan: Plan) -> list[str]:
+    """What training adds to the loss, and what it takes off the weights."""
+    train = plan.spec.train
+    lines = [f"  label smoothing {train.label_smoothing:g}, in training steps alone"] if train.label_smoothing else []
+    lines += [f"  z-loss {train.penalties.z_loss:g}, in training steps alone"] if train.penalties.z_loss else []
+    nuclear = train.penalties.nuclear_norm
+    if nuclear is not None:
+        groups = {store.name: store.group for store in plan.stores}
+        count = len(shrunk_stores(nuclear, plan.graph.stores, groups))
+        when = f"every {nuclear.every:,} steps" if nuclear.every > 1 else "every step"
+        lines.append(f"  nuclear norm: {nuclear.weight:g} off the singular values of {count:,} stores, {when}")
+    return lines
 
 
 def averaging_lines(spec: Spec) -> list[str]:

@@ -38,6 +38,7 @@ def require_kept(plan: Plan, counts: Counts, itinerary: Itinerary, average: Shad
         TrainingError: something that the spec asks for has not run, or not as often.
     """
     _require_rounding(plan, counts, itinerary, note)
+    _require_shrinking(plan, counts, note)
     _require_finish(plan, counts, itinerary, note)
     _require_average(plan, counts, itinerary, average, note)
     if plan.spec.train.stop.seconds is not None and itinerary.main.ended_by != plan.spec.train.schedule.clock:
@@ -58,6 +59,17 @@ def _require_rounding(plan: Plan, counts: Counts, itinerary: Itinerary, note: No
             "quantization.rules, or set quantization_aware: null"
         )
     note(f"quantization-aware steps: {counts.quantization_aware}")
+
+
+def _require_shrinking(plan: Plan, counts: Counts, note: Note) -> None:
+    penalty = plan.spec.train.penalties.nuclear_norm
+    if penalty is None:
+        return
+    if not counts.shrunk and sum(counts.stages.values()) >= penalty.every:
+        raise TrainingError(
+            "train.penalties.nuclear_norm: it has lowered no singular value; mend its match, or set null"
+        )
+    note(f"nuclear norm: lowered {counts.shrunk} times")
 
 
 def _require_finish(plan: Plan, counts: Counts, itinerary: Itinerary, note: Note) -> None:

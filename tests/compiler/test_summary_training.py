@@ -7,7 +7,7 @@ from typing import Any
 from support.small_specs import plan_of, small, spec_of
 
 from loopspec.compiler.summary import plan_text
-from loopspec.compiler.summary_training import averaging_lines, clock_lines, quantization_aware_lines
+from loopspec.compiler.summary_training import averaging_lines, clock_lines, penalty_lines, quantization_aware_lines
 
 TRAIN = {"sequence_length": 8, "batch_tokens": 16, "stop": {"steps": 1000}, "schedule": {"warmdown_steps": 500}}
 
@@ -107,3 +107,17 @@ def test_quantization_aware_steps() -> None:
     assert lines(**late)[1:] == ["  quantization-aware: steps 926 to 999 (74), on 13 rounded stores"]
     never = {"quantization_aware": {"start": {"step": 2000}}}
     assert lines(**never)[1:] == ["  quantization-aware: no step, the start is not reached"]
+
+
+def test_penalties_are_said() -> None:
+    penalties = {"z_loss": 0.001, "nuclear_norm": {"weight": 0.5, "every": 10, "match": {"name": "*.query"}}}
+    plan = plan_of(small(train=TRAIN | {"label_smoothing": 0.1, "penalties": penalties}))
+    found = penalty_lines(plan)
+    count = sum(store.name.endswith(".query") for store in plan.stores)
+    assert found == [
+        "  label smoothing 0.1, in training steps alone",
+        "  z-loss 0.001, in training steps alone",
+        f"  nuclear norm: 0.5 off the singular values of {count} stores, every 10 steps",
+    ]
+    assert "\n".join(found) in plan_text(plan)
+    assert penalty_lines(plan_of(small(train=TRAIN))) == []

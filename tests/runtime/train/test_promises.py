@@ -2,20 +2,25 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
 import torch
-from tiny_run import make_plan, make_train, run
+from support.small_specs import plan_of, small
+from tiny_run import CountingBatches, make_plan, make_train, run
+from torch import nn
 
+from loopspec.compiler import Plan
 from loopspec.compiler.spec.clock import Stop
 from loopspec.compiler.spec.train import Average, Finish, QuantizationAware, Schedule, Start
 from loopspec.runtime.train.average import ExponentialAverage, SnapshotMean
 from loopspec.runtime.train.counts import Counts
 from loopspec.runtime.train.errors import TrainingError
 from loopspec.runtime.train.finish_stages import DistillStage, ReplayStage
+from loopspec.runtime.train.itinerary import Itinerary
 from loopspec.runtime.train.job import RunResult
 from loopspec.runtime.train.latch import Latches
 from loopspec.runtime.train.main_stage import MainStage
@@ -154,3 +159,20 @@ def test_a_schedule_that_did_not_come_to_its_end_is_told() -> None:
     assert notes == ["training was ended by seconds; the schedule goes by steps, and did not come to its end"]
     by_seconds = make_train(averages={}, load="last", stop=Stop(seconds=5.0), schedule=Schedule("seconds"))
     require_kept(make_plan(by_seconds), Counts(), itinerary, None, pytest.fail)  # type: ignore[arg-type]
+
+
+def test_a_nuclear_norm_that_is_never_lowered_fails_the_run(capsys: pytest.CaptureFixture[str]) -> None:
+    plan = plan_of(small(train={"stop": {"steps": 10}, "penalties": {"nuclear_norm": {"weight": 0.5, "every": 5}}}))
+    counts = Counts(stages=Counter(main=10))
+    with pytest.raises(TrainingError, match="it has lowered no singular value"):
+        require_kept(plan, counts, ended(plan), None, print)
+    counts.shrunk = 3
+    require_kept(plan, counts, ended(plan), None, print)
+    assert "nuclear norm: lowered 3 times" in capsys.readouterr().out
+
+
+def ended(plan: Plan) -> Itinerary:
+    """A run that has ended by its steps."""
+    itinerary = Itinerary(plan, nn.Identity(), nothing, CountingBatches(), dict)
+    itinerary.main.ended_by = "steps"
+    return itinerary
