@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+from textwrap import wrap
+
 from .passes.penalties import shrunk_stores
 from .plan import Plan
 from .spec import Spec
 from .spec.averaging import Unknown, first_step, quantization_aware_steps, starting_share, update_count
 from .spec.batches import BatchShape
+from .spec.quantization import Match
 from .spec.train import LAST, Average, Schedule, Train
+
+_WIDTH = 80
 
 
 def clock_lines(train: Train) -> list[str]:
@@ -18,11 +23,17 @@ def clock_lines(train: Train) -> list[str]:
     if stop.seconds is not None:
         kept = f" ({stop.reserve_seconds:g} of them kept for what follows)" if stop.reserve_seconds else ""
         limits.append(f"{stop.seconds:g} seconds{kept}")
-    lines = [f"  ends at {' or '.join(limits)}" + (", whichever comes first" if len(limits) > 1 else "")]
-    lines.append(f"  learning rate by {schedule.clock}: {_ramp(schedule)}")
+    lines = _wrapped(f"ends at {' or '.join(limits)}" + (", whichever comes first" if len(limits) > 1 else ""))
+    lines += _wrapped(f"learning rate by {schedule.clock}: {_ramp(schedule)}")
     if not train.batch_schedule:
-        return [*lines, f"  batches: {_batch(train.shape)}"]
-    return [*lines, *(f"  from step {span.first_step:,}: {_batch(span.shape)}" for span in train.spans)]
+        return [*lines, *_wrapped(f"batches: {_batch(train.shape)}")]
+    for span in train.spans:
+        lines += _wrapped(f"from step {span.first_step:,}: {_batch(span.shape)}")
+    return lines
+
+
+def _wrapped(text: str) -> list[str]:
+    return wrap(text, _WIDTH, initial_indent="  ", subsequent_indent="    ")
 
 
 def _ramp(schedule: Schedule) -> str:
@@ -64,13 +75,10 @@ def averaging_lines(spec: Spec) -> list[str]:
     """What is scored and packed, and for each average how much it takes in and what stays of its start."""
     train = spec.train
     packed = "the last weights" if train.load == LAST else f"average {train.load}"
-    return [
-        f"  scored and packed: {packed}",
-        *(
-            f"  average {name}: {_average(average, train)}{_unused(name, train)}"
-            for name, average in train.averages.items()
-        ),
-    ]
+    lines = _wrapped(f"scored and packed: {packed}")
+    for name, average in train.averages.items():
+        lines += _wrapped(f"average {name}: {_average(average, train)}{_unused(name, train)}")
+    return lines
 
 
 def quantization_aware_lines(plan: Plan) -> list[str]:
@@ -88,7 +96,7 @@ def quantization_aware_lines(plan: Plan) -> list[str]:
         steps = f"from step {first:,} on"
     else:
         steps = f"steps {first:,} to {first + count - 1:,} ({count:,})"
-    return [f"  quantization-aware: {steps}, on {stores:,} rounded stores"]
+    return _wrapped(f"quantization-aware: {steps}, on {stores:,} rounded stores")
 
 
 def _average(average: Average, train: Train) -> str:
@@ -103,8 +111,17 @@ def _average(average: Average, train: Train) -> str:
     began = f"the weights after step {average.start_step:,}" if average.start_step else "the initial weights"
     kept = starting_share(average, train)
     share = f"a share of {began}" if isinstance(kept, Unknown) else f"{100 * kept:.2g}% of {began}"
-    others = f" (and {len(average.decays)} by rules of decay)" if average.decays else ""
+    rules = ", ".join(f"{rule.decay:g} for {_matched(rule.match)}" for rule in average.decays)
+    others = f" ({rules})" if rules else ""
     return f"ema {average.decay:g}{others}, {share} {'divided out' if average.debias else 'left in it'}"
+
+
+def _matched(match: Match) -> str:
+    """What a rule takes: its glob, or its conditions."""
+    if match.name is not None:
+        return match.name
+    given = {"group": match.group, "ndim": match.ndim, "from": match.min_elements, "to": match.max_elements}
+    return " ".join(f"{key} {value}" for key, value in given.items() if value is not None) or "all"
 
 
 def _unused(name: str, train: Train) -> str:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from ..passes.draft import Draft
 from ..source.wording import did_you_mean, quoted
 from ..spec.averaging import Unknown, first_step, starting_share, update_count
@@ -51,8 +53,10 @@ def _check_loaded(findings: Findings, train: Train, average: Average) -> None:
 
 
 def _kept(average: Average, train: Train) -> float:
-    share = starting_share(average, train)
-    return 0.0 if isinstance(share, Unknown) else share
+    """The largest share of the start that some store's average keeps."""
+    decays = [average, *(replace(average, decay=rule.decay) for rule in average.decays)]
+    shares = [starting_share(item, train) for item in decays]
+    return max(0.0 if isinstance(share, Unknown) else share for share in shares)
 
 
 def _why_empty(average: Average, train: Train) -> str:

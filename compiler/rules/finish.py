@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from ..passes.draft import Draft
 from ..passes.quantization import matches
+from ..plan import FROZEN, UNASSIGNED
 from ..spec.averaging import Unknown, first_step
 from ..spec.train import LAST, Finish, Train
 from .findings import Findings
@@ -41,10 +42,11 @@ def _kept_batches(part: Finish, train: Train) -> int | None:
 def check_decays(findings: Findings, draft: Draft) -> None:
     """Every rule of an average's decays takes some store that is trained."""
     assert draft.graph is not None
+    stores = [store for store in draft.graph.stores if draft.groups[store.name] not in (FROZEN, UNASSIGNED)]
     for name, average in draft.spec.train.averages.items():
         taken = {
             next((index for index, rule in enumerate(average.decays) if matches(rule.match, store)), None)
-            for store in draft.graph.stores
+            for store in stores
         }
         for index in range(len(average.decays)):
             if index not in taken:

@@ -229,6 +229,7 @@ def _check_extra(findings: Findings, change: _Change) -> None:
 
 def _check_stop(findings: Findings, change: _Change, extra: Plain) -> None:
     steps = {mode for phase in findings.plain["cadence"] for mode in phase.get("pattern", ())}
+    steps |= {findings.plain["activities"][part["kind"]] for part in findings.plain["train"]["finish"]}
     if "stop_below" in extra and change.mode in steps:
         findings.error(
             "LS218",

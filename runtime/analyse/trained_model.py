@@ -52,7 +52,7 @@ def _open_run(folder: Path) -> TrainedModel:
     checkpoint = load_checkpoint(plan, folder)
     module = build_module(plan)
     load_weights(plan, module, checkpoint_weights(plan, checkpoint), checkpoint.states)
-    average = f", averaged ({plan.spec.train.load})" if plan.spec.train.load is not None else ""
+    average = f", averaged ({plan.spec.train.load})" if plan.spec.train.loaded is not None else ""
     return TrainedModel(plan, module.eval(), folder, f"after step {checkpoint.step:,}{average}")
 
 

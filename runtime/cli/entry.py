@@ -78,7 +78,8 @@ def _without_command(words: Sequence[str]) -> int:
     """`loopspec`, `loopspec --help`, `loopspec --version`, and commands that do not exist."""
     parser = new_parser("loopspec")
     parser.usage = "loopspec COMMAND [ARGUMENT ...]"
-    listed = "\n".join(f"  {name:<10}{summary}" for name, (_, summary) in COMMANDS.items())
+    width = max(map(len, COMMANDS)) + 2
+    listed = "\n".join(f"  {name:<{width}}{summary}" for name, (_, summary) in COMMANDS.items())
     description = f"{_DESCRIPTION}\n\ncommands (loopspec COMMAND --help tells more):\n{listed}"
     describe(parser, description, "loopspec validate frugendorff-6x2", "loopspec new my.yaml", "loopspec explain LS008")
     parser.add_argument("--version", action="store_true", help="print the version and exit")

@@ -51,8 +51,9 @@ def planned_run(arguments: argparse.Namespace) -> tuple[Plan, Path, RunOptions]:
     """
     if (arguments.spec is None) == (arguments.resume is None):
         raise UserError("give a SPEC to start a run, or --resume DIR to go on with one", FAILURE)
-    if arguments.resume is not None and (arguments.set or arguments.output or arguments.warm_start):
-        message = "--set, --output and --warm-start start a new run; a resumed one keeps its spec and its folder"
+    new = (arguments.set, arguments.output, arguments.warm_start, arguments.clock_from)
+    if arguments.resume is not None and any(new):
+        message = "--set, --output, --warm-start and --clock-from start a new run; a resumed one keeps all of them"
         raise UserError(message, FAILURE)
     if arguments.merge != "mean" and arguments.warm_start is None:
         raise UserError("--merge says how a --warm-start merges blocks; give that too", FAILURE)
@@ -76,7 +77,9 @@ def launched(arguments: argparse.Namespace, command: str, path: Path) -> int | N
     Raises:
         UserError: one of them died.
     """
-    if arguments.nproc == 1 or "RANK" in os.environ:
+    from ..train.launched import LAUNCHED
+
+    if arguments.nproc == 1 or LAUNCHED in os.environ or "WORLD_SIZE" in os.environ:
         return None
     from ..pipeline.launcher import launch
     from ..train.errors import TrainingError
@@ -84,7 +87,13 @@ def launched(arguments: argparse.Namespace, command: str, path: Path) -> int | N
     try:  # not `reported`: it loads torch, and this process needs none
         return launch(_words(arguments, command, path), arguments.nproc)
     except TrainingError as fault:
-        raise UserError(str(fault)) from fault
+        again = f"go on with: loopspec {command} --resume {path} --nproc {arguments.nproc}"
+        raise UserError(f"{fault}\n{again}" if (path / "spec.yaml").exists() else str(fault)) from fault
+
+
+def several(arguments: argparse.Namespace) -> str:
+    """The option that repeats the number of processes, for a command line to go on with."""
+    return f" --nproc {arguments.nproc}" if arguments.nproc > 1 else ""
 
 
 def _words(arguments: argparse.Namespace, command: str, path: Path) -> list[str]:

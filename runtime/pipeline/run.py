@@ -66,7 +66,7 @@ def train_phases(
     only = plan.training_only_parameters
     count = f"{plan.parameters:,} parameters" + (f" ({only:,} of them in training alone)" if only else "")
     with phases.phase("training", f"training {plan.spec.name}: {count}, {length_text(plan.spec.train)}"):
-        trained = train(plan, data, folder, device, world, options)
+        trained = train(plan, data, folder, device, world, options, note)
     return data, trained
 
 

@@ -18,7 +18,7 @@ from .console import Console
 from .device import choose_device
 from .run import Phases, train_phases
 from .run_options import RunOptions
-from .training import Trained
+from .training import Trained, check_options
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,6 +41,7 @@ def training_session(plan: Plan, path: Path, options: RunOptions) -> Iterator[Se
     with ExitStack() as stack:
         quiet = int(os.environ.get("RANK", "0")) != 0
         console = Console(stack.enter_context(Path(os.devnull).open("w", encoding="utf-8")) if quiet else None)
+        check_options(plan, options)
         device = _device(plan, options, console)
         world = join(device)
         if world.size > 1:

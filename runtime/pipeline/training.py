@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from io import StringIO
 from pathlib import Path
@@ -29,12 +30,13 @@ from ..train.errors import CheckpointError, RunFolderError, TrainingError
 from ..train.job import RunResult, TrainingJob
 from ..train.loop import Trainer
 from ..train.progress import Progress
-from ..train.recorded_clock import recorded_clock
 from ..train.run_folder import RunFolder
 from ..train.states import states_of
+from ..train.tensorboard import require_tensorboard
 from ..train.world import World
 from .console import Console
 from .initial_weights import start_from
+from .repeated_clock import clock_to_repeat, repeat_clock, resumed_clock
 from .run_options import RunOptions
 from .scoring import validation_loss
 
@@ -82,21 +84,38 @@ def read_run_plan(folder: Path) -> Plan:
         raise RunFolderError(f"{path} is not a resolved spec of this version; start a new run\n{error}") from error
 
 
+def check_options(plan: Plan, options: RunOptions) -> None:
+    """What can be refused before data are read; see `load_checkpoint`, `clock_to_repeat`, `require_tensorboard`."""
+    if options.warm_start is not None:
+        load_checkpoint(read_run_plan(options.warm_start), options.warm_start)
+    if options.clock_from is not None:
+        clock_to_repeat(plan, options.clock_from)
+    if options.tensorboard:
+        require_tensorboard()
+
+
 def train(
-    plan: Plan, data: TokenData, folder: RunFolder, device: torch.device, world: World, options: RunOptions
+    plan: Plan,
+    data: TokenData,
+    folder: RunFolder,
+    device: torch.device,
+    world: World,
+    options: RunOptions,
+    note: Callable[[str], None],
 ) -> Trained:
     """Trains to the end or to a signal; see `Trainer` for what it raises.
 
     The folder becomes a run only here, once data and module are there: what fails before leaves it free for another.
     """
+    clock = (
+        resumed_clock(folder) if options.clock_from is None else repeat_clock(plan, folder, options.clock_from, world)
+    )
     module = build_module(plan, plan.spec.train.seed).to(device)
     require_shareable_states(plan, world)
     require_boundary(plan, data)
     if options.warm_start is not None and not options.resume:
-        start_from(plan, module, options.warm_start, options.merge, Console().note)
+        start_from(plan, module, options.warm_start, options.merge, note)
     batches = training_batches(plan, data, world)
-    if not options.resume and world.leads:
-        write_plan_files(plan, folder)
     progress = Progress() if world.leads else Progress(stream=StringIO())
     job = TrainingJob(
         plan=plan,
@@ -108,13 +127,17 @@ def train(
         progress=progress,
         forward=compile_modes(module, plan, dynamic=False) if plan.spec.train.compile else None,
         world=world,
-        seconds_of=None if options.clock_from is None else recorded_clock(options.clock_from / "metrics.jsonl"),
+        seconds_of=clock,
         tensorboard=options.tensorboard,
     )
     trainer = Trainer(job, resume=options.resume)
+    if options.warm_start is not None and not options.resume:
+        trainer.save_start()
+    if not options.resume and world.leads:
+        write_plan_files(plan, folder)
     result = trainer.run()
     if isinstance(batches, WindowBatches) and batches.left_out:
-        Console().note(f"data: {batches.left_out:,} tokens were passed over where sequences became longer")
+        note(f"data: {batches.left_out:,} tokens were passed over where sequences became longer")
     last = {name: parameter.detach().clone() for name, parameter in module.named_parameters()}
     # an average of nothing is nothing; a run stopped that early only leaves its checkpoint
     averaged = trainer.weights() if trainer.has_average else None

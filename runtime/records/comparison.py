@@ -46,7 +46,7 @@ def compare(runs: Sequence[RunRecord], clocks: Sequence[Clock], points: int, win
     assert 0 < len(runs) <= len(LETTERS) and points > 0 and window > 0
     sections = tuple(_section(runs, clock, points, window) for clock in clocks)
     apart = [line for section in sections for line in _schedules(section)]
-    warnings = [*_unfinished(runs), *_wall_clocks(runs, clocks), *apart, *_stages(runs)]
+    warnings = [*_unfinished(runs), *(_wall_clocks(runs, clocks) if apart else []), *apart, *_stages(runs)]
     return Comparison(tuple(runs), window, sections, tuple(warnings))
 
 

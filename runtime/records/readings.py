@@ -113,7 +113,8 @@ def _readings(records: list[dict[str, Any]], name: str) -> Readings:
             train.append(_train(record, where, position))
         else:
             further[str(stage)] += 1
-    return Readings(tuple(train), tuple(validation), dict(further), max(position.steps for position in last.values()))
+    last_step = max(position.steps for position in last.values())
+    return Readings(tuple(train), tuple(validation), dict(further), last_step)
 
 
 def _require_forward(before: Position, now: Position, where: str) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -44,6 +45,10 @@ class RunRecord:
     faults: tuple[str, ...]
 
 
+_STATES: dict[str, State] = {"finished": "trained", "interrupted": "interrupted"}
+"""By what the record of a run's end says; anything else is a failure."""
+
+
 def holds_run(folder: Path) -> bool:
     """Whether some run has written into this folder."""
     return any((folder / name).exists() for name in RUN_FILES)
@@ -61,22 +66,42 @@ def read_run(path: Path) -> RunRecord:
     scores = _read(path / "report.json", read_end_scores, faults)
     if not (path / "spec.yaml").exists():
         faults.append("spec.yaml: missing")
+    outcome = _read(path / "outcome.json", read_outcome, faults)
     holder = _read(path / "lock", lock_holder, faults) or "none"
     reached = readings if readings is not None else Readings()
     limits = spec.stop if spec is not None else Limits()
-    state = "damaged" if faults else run_state(holder, reached, limits, _checkpoint_step(path), scores)
+    state = "damaged" if faults else run_state(holder, reached, limits, _checkpoint_step(path), scores, outcome)
     return RunRecord(path, state, spec, reached, scores, _written(path), tuple(faults))
 
 
+def read_outcome(path: Path) -> str:
+    """How the last process of a run ended.
+
+    Raises:
+        RecordError: the file does not say.
+    """
+    try:
+        return str(json.loads(path.read_text(encoding="utf-8"))["outcome"])
+    except (OSError, ValueError, KeyError, TypeError, RecursionError) as error:
+        raise RecordError(f"{path.name}: does not tell how the run ended ({error})") from error
+
+
 def run_state(
-    holder: Holder, readings: Readings, stop: Limits, checkpoint_step: int | None, scores: EndScores | None
+    holder: Holder,
+    readings: Readings,
+    stop: Limits,
+    checkpoint_step: int | None,
+    scores: EndScores | None,
+    outcome: str | None = None,
 ) -> State:
     """The state that sound files tell; see `State`."""
     if holder == "alive":
         return "running"
     if scores is not None:
         return "finished"
-    if _reached(readings, stop):
+    if outcome is not None:
+        return _STATES.get(outcome, "failed")
+    if not readings.further and _reached(readings, stop):
         return "trained"
     stopped_at_checkpoint = checkpoint_step is not None and checkpoint_step >= readings.last_step
     return "interrupted" if holder == "died" or stopped_at_checkpoint else "failed"

@@ -37,6 +37,11 @@ class Itinerary:
         self._stage: ReplayStage | DistillStage | None = None
         self._main_steps = 0
 
+    @property
+    def in_training(self) -> bool:
+        """Whether the run is in training itself, and not in what follows it or at its end."""
+        return self._index == 0
+
     def order(self, step: int, seconds: float) -> StepOrder | None:
         """The order for step `step`, counted from 0, that begins at `seconds`; None when the run is over."""
         if self._index == 0:

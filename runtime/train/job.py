@@ -60,6 +60,7 @@ class RunResult:
         quantization_aware_steps: on rounded weights; None where the spec does not ask for any.
         average_updates: how often the loaded average took in weights; None without one.
         shrunk_stores: how often a store's nuclear norm was lowered.
+        resumed_step: where this process took the run up; equal to `step` where nothing was left to do.
         peak_memory_bytes: tensors on the GPU, or the whole process on a CPU.
     """
 
@@ -78,3 +79,4 @@ class RunResult:
     elsewhere: dict[str, float] = field(default_factory=dict)
     peak_memory_bytes: int = 0
     processes: int = 1
+    resumed_step: int = 0

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+from dataclasses import replace
 from pathlib import Path
 
 import torch
@@ -54,6 +56,7 @@ class Trainer:
         job.module.train()  # losses and states of training depend on it
         if resume:
             self._resume()
+        self._began = self._step
         self._recorder = Recorder(job, self._step, self._counts.tokens, self._clock.seconds())
         self._recorder.train_loss = self._train_loss
 
@@ -61,17 +64,25 @@ class Trainer:
         """Train to the end, or until a signal asks to stop; both leave a checkpoint of the last step."""
         try:
             with stop_on_signals() as stop:
-                return self._run(stop)
+                result = self._run(stop)
+                self._recorder.end(self._step, result.outcome)
+                return result
         except TrainingError as error:
+            self._recorder.end(self._step, "failed")
             raise type(error)(f"{error}; {self._kept()}") from error
         except RuntimeError as error:
             failure = out_of_memory(error, self._job.device)
+            self._recorder.end(self._step, "failed")
             if failure is None:
                 raise
             raise TrainingError(f"{failure}; {self._kept()}") from error
         finally:
             self._recorder.close()
             self._job.progress.close()
+
+    def save_start(self) -> None:
+        """A checkpoint of now, before any step: for a start that the spec alone does not give."""
+        self._save(final=True)
 
     def weights(self) -> dict[str, Tensor]:
         """What the run produced, by store name, in the stores' dtypes: the average if one is loaded, else the weights.
@@ -104,7 +115,7 @@ class Trainer:
         return f"last good checkpoint: {self._saved}" if self._saved else "no checkpoint was saved before it"
 
     def _run(self, stop: StopRequest) -> RunResult:
-        if self._train.warm_up_steps and self._step == 0:
+        if self._train.warm_up_steps and self._itinerary.in_training:
             with self._clock.paused("compiling"):
                 warm_up(self._job, self._stepper, self._own_loss, self._snapshot, self._restore)
         self._clock.start()
@@ -115,10 +126,16 @@ class Trainer:
                 break
             if self._job.seconds_of is not None:
                 seconds = self._job.seconds_of(self._step)
+            training = self._itinerary.in_training
             order = self._itinerary.order(self._step, seconds)
             finished = order is None
-            if order is not None:
-                self._advance(order)
+            if order is None:
+                break
+            if training and not self._itinerary.in_training:
+                self._save(final=False)  # what follows may fail, and training was long
+            if math.isinf(order.seconds):  # a repeated clock tells nothing of what followed there
+                order = replace(order, seconds=self._clock.seconds())
+            self._advance(order)
         self._read()
         self._clock.stop()
         # Only rank 0 knows whether the last checkpoint was written; saving is for all ranks together.
@@ -152,6 +169,7 @@ class Trainer:
             elsewhere=dict(self._clock.elsewhere),
             peak_memory_bytes=peak_bytes(self._job.device),
             processes=self._job.world.size,
+            resumed_step=self._began,
         )
 
     def _advance(self, order: StepOrder) -> None:

@@ -6,7 +6,6 @@ from collections import deque
 from typing import Any
 
 from ...compiler.spec import Spec
-from ...compiler.spec.averaging import holds
 from ...compiler.spec.batches import BatchShape, span_at, tokens_before
 from ...compiler.spec.clock import ClockKind, Moment
 from ...compiler.spec.schedule import lr_scale
@@ -63,9 +62,8 @@ class MainStage:
 
     def keep(self, place: dict[str, Any], order: StepOrder, step: int) -> None:
         """Remember where the batch of a step was read, if a replay wants it."""
-        moment = self.moment(step, order.seconds)
         for index, part in self._replays.items():
-            if part.start is None or holds(part.start, self._train, moment, order.lr_scale):
+            if part.start is None or _replay(index) in self.since:
                 self.places[index].append({"place": place, "shape": _plain(order.shape)})
 
     def state(self) -> dict[str, Any]:
@@ -87,6 +85,10 @@ class MainStage:
             self.places[int(index)].extend(kept)
 
 
+def _replay(index: int) -> str:
+    return f"replay.{index}"
+
+
 def _starts(spec: Spec) -> dict[str, Start]:
     starts = {}
     if spec.train.quantization_aware is not None:
@@ -94,7 +96,8 @@ def _starts(spec: Spec) -> dict[str, Start]:
     loaded = spec.train.loaded
     if loaded is not None and loaded.start is not None:
         starts[SNAPSHOTS] = loaded.start
-    return starts
+    parts = {_replay(index): part.start for index, part in enumerate(spec.train.finish) if part.start is not None}
+    return starts | parts
 
 
 def _plain(shape: BatchShape) -> list[int]:

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
-from contextlib import suppress
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
@@ -27,9 +27,14 @@ class MetricsLog:
         self._file = path.open("a", encoding="utf-8")
 
     def append(self, kind: str, step: int, values: Mapping[str, Any]) -> None:
-        """Write one record; it reaches the file at the next `flush`."""
+        """Write one record; it reaches the file at the next `flush`.
+
+        Raises:
+            MetricsError: see `flush`.
+        """
         record = {"kind": kind, "step": step, **values}
-        self._file.write(json.dumps(record, allow_nan=False) + "\n")
+        with self._writing():
+            self._file.write(json.dumps(record, allow_nan=False) + "\n")
 
     def flush(self) -> None:
         """Hand what was appended to the operating system.
@@ -37,16 +42,22 @@ class MetricsLog:
         Raises:
             MetricsError: it takes no more (a full disk).
         """
-        try:
+        with self._writing():
             self._file.flush()
+
+    def close(self) -> None:
+        """Flush and close; raises as `flush`."""
+        with self._writing():
+            self._file.close()
+
+    @contextmanager
+    def _writing(self) -> Iterator[None]:
+        try:
+            yield
         except OSError as error:
             with suppress(OSError):
                 self._file.close()  # what stays in its buffer cannot be written either
             raise MetricsError(f"{self.path} cannot be written ({error.strerror}); make room and resume") from error
-
-    def close(self) -> None:
-        """Flush and close."""
-        self._file.close()
 
     def __enter__(self) -> Self:
         return self

@@ -37,6 +37,8 @@ def require_kept(plan: Plan, counts: Counts, itinerary: Itinerary, average: Shad
     Raises:
         TrainingError: something that the spec asks for has not run, or not as often.
     """
+    if not counts.stages[MAIN]:
+        raise TrainingError("no step was taken: training was over before it began; raise train.stop.seconds")
     _require_rounding(plan, counts, itinerary, note)
     _require_shrinking(plan, counts, note)
     _require_finish(plan, counts, itinerary, note)

@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
+import json
 from collections import deque
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 
 import torch
 
 from ...compiler.spec.clock import Moment
 from ...compiler.spec.train import Train
+from ..atomic_file import write_atomically
 from .eta import eta_seconds
 from .job import TrainingJob
 from .metrics import MetricsLog
-from .order import StepOrder
+from .order import MAIN, StepOrder
 from .progress import Status
 from .step import StepResult
 from .tensorboard import TensorBoardLog
@@ -37,18 +40,21 @@ class Recorder:
     """The figures of the steps since the last reading, and where they go.
 
     Attributes:
-        train_loss: of the last step that was read; None before the first.
+        train_loss: of the last step of training itself that was read; None before the first.
     """
 
     def __init__(self, job: TrainingJob, resumed_step: int, tokens: int, seconds: float) -> None:
         self._job = job
         self._train: Train = job.plan.spec.train
         self._log = MetricsLog(job.folder.metrics, resumed_step) if job.world.leads else None
+        if job.world.leads:
+            job.folder.outcome.unlink(missing_ok=True)  # of the process before
         board = job.tensorboard and job.world.leads
         self._board = TensorBoardLog(job.folder.path, resumed_step) if board else None
         self._pending: list[Taken] = []
         self._pace: deque[tuple[int, float]] = deque([(tokens, seconds)], PACE_WINDOW)
         self.train_loss: float | None = None
+        self._shown_loss = 0.0
 
     def add(self, taken: Taken) -> None:
         """Keep a step's figures for the next reading."""
@@ -65,7 +71,9 @@ class Recorder:
         figures = torch.stack([torch.stack([t.result.loss, t.result.grad_norm.float()]) for t in self._pending])
         for taken, (loss, grad_norm) in zip(self._pending, figures.tolist(), strict=True):
             check(taken.step - 1, taken.order.mode, loss, grad_norm)
-            self.train_loss = loss
+            self._shown_loss = loss
+            if taken.order.stage == MAIN:  # a distillation's loss is no loss of the model
+                self.train_loss = loss
             self._append("train", taken.step, _train_record(taken, loss, grad_norm))
         self.flush()
         self._show(self._pending[-1], steps_ahead)
@@ -75,6 +83,12 @@ class Recorder:
         """Record a validation after `step` steps; `taken` are the sums so far."""
         self._append("validation", step, {**figures, **taken})
         self.flush()
+
+    def end(self, step: int, outcome: str) -> None:
+        """Write down how the run ended: finished, interrupted or failed. A run that was killed leaves nothing."""
+        if self._job.world.leads:
+            with suppress(OSError):  # a full disk may be what went wrong, and is told elsewhere
+                write_atomically(self._job.folder.outcome, [json.dumps({"outcome": outcome, "step": step}).encode()])
 
     def flush(self) -> None:
         """Hand what was appended on."""
@@ -100,14 +114,13 @@ class Recorder:
         tokens, seconds = self._pace[0]
         rate = (last.tokens - tokens) / max(last.seconds - seconds, 1e-9)
         self._pace.append((last.tokens, last.seconds))
-        assert self.train_loss is not None
-        main = last.order.stage == "main"
+        main = last.order.stage == MAIN
         eta, clock = self._time_to_go(last, steps_ahead, main=main)
         known = self._train.known_steps
         status = Status(
             step=last.step,
             total=None if known is None or self._train.stop.seconds is not None else known + self._finish_steps(),
-            loss=self.train_loss,
+            loss=self._shown_loss,
             tokens_per_second=rate,
             lr_scale=last.order.lr_scale,
             mode=last.order.mode if main else f"{last.order.stage} {last.order.mode}",

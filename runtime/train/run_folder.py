@@ -36,6 +36,8 @@ class RunFolder:
         self.checkpoints = path / "checkpoints"
         self.artifact = path / "artifact.loopspec"
         self.report = path / "report.json"
+        self.clock = path / "clock.json"
+        self.outcome = path / "outcome.json"
         self._descriptor: int | None = None
         if not leads:
             return

@@ -32,6 +32,21 @@ MakeWriter = Callable[[Path, int], EventWriter]
 """Called with the folder and the first step whose older events are no longer valid."""
 
 
+def require_tensorboard() -> None:
+    """Raises TrainingError where torch's writer cannot be had."""
+    try:
+        from torch.utils.tensorboard import SummaryWriter  # noqa: F401
+    except ImportError as error:
+        raise _unusable(error) from error
+
+
+def _unusable(error: ImportError) -> TrainingError:
+    return TrainingError(
+        f"TensorBoard was asked for, and its package cannot be used ({error}); "
+        "pip install 'loopspec[tensorboard]', or do not ask for it"
+    )
+
+
 def summary_writer(folder: Path, purge_step: int) -> EventWriter:
     """torch's own writer.
 
@@ -41,10 +56,7 @@ def summary_writer(folder: Path, purge_step: int) -> EventWriter:
     try:
         from torch.utils.tensorboard import SummaryWriter
     except ImportError as error:
-        raise TrainingError(
-            f"TensorBoard was asked for, and its package cannot be used ({error}); "
-            "pip install 'loopspec[tensorboard]', or do not ask for it"
-        ) from error
+        raise _unusable(error) from error
     writer: EventWriter = SummaryWriter(log_dir=str(folder), purge_step=purge_step)
     return writer
 

@@ -25,14 +25,15 @@ def warm_up(
 ) -> None:
     """`train.warm_up_steps` steps of every training graph; afterwards all is as it was, to the bit.
 
-    Rounded weights make another graph of a mode, which is compiled here too rather than in the middle of training.
+    The learning rate is 0, so that no recipe that needs its warm-up runs away here. Rounded weights make another graph
+    of a mode, which is compiled here too rather than in the middle of training.
     """
     train = job.plan.spec.train
     before = _copied(snapshot())
     orders = _orders(job)
     for mode, shape, rounded in orders:
         for step in range(train.warm_up_steps):
-            stepper.run(step, StepOrder(MAIN, mode, shape, 1.0, 0.0, 0, rounded), loss)
+            stepper.run(step, StepOrder(MAIN, mode, shape, 0.0, 0.0, 0, rounded), loss)
     restore(before)
     stepper.optimizers.zero_grad()
     steps = train.warm_up_steps * len(orders)

@@ -16,11 +16,17 @@ def lines(**changes: Any) -> list[str]:
     plan = plan_of(small(train=TRAIN | changes))
     found = [*averaging_lines(plan.spec), *quantization_aware_lines(plan)]
     assert "\n".join(["training", *clock_lines(plan.spec.train), *found]) + "\n" in plan_text(plan)
-    return found
+    return unwrapped(found)
 
 
 def clocks(**train: Any) -> list[str]:
-    return clock_lines(spec_of(small(train=TRAIN | train)).train)
+    return unwrapped(clock_lines(spec_of(small(train=TRAIN | train)).train))
+
+
+def unwrapped(found: list[str]) -> list[str]:
+    """Lines of any width, of lines of at most 80 columns."""
+    assert all(len(line) <= 80 for line in found)
+    return "\n".join(found).replace("\n    ", " ").splitlines()
 
 
 def test_clocks_and_batches() -> None:
@@ -74,11 +80,11 @@ def test_what_the_clock_decides() -> None:
     ]
 
 
-def test_rules_of_decay_are_counted() -> None:
+def test_rules_of_decay_are_said() -> None:
     rules = [{"match": {"ndim": 1}, "decay": 0.9}]
     ema = {"ema": {"kind": "ema", "decays": rules}}
     assert lines(averages=ema, load="ema")[1] == (
-        "  average ema: ema 0.997 (and 1 by rules of decay), 5% of the initial weights divided out"
+        "  average ema: ema 0.997 (0.9 for ndim 1), 5% of the initial weights divided out"
     )
 
 

@@ -42,7 +42,9 @@ def execute(arguments: argparse.Namespace) -> int:
     with reported(), RunFolder(arguments.run, resume=True, event=console.note):
         plan = read_run_plan(arguments.run)
         checkpoint = load_checkpoint(plan, arguments.run)
-        console.note(f"weights after step {checkpoint.step:,} of {plan.spec.train.stop.steps:,}")
+        console.note(f"weights after step {checkpoint.step:,}")
+        if checkpoint.itinerary["index"] <= len(plan.spec.train.finish):
+            console.note("this run has not come to its end; the artifact holds what there is so far")
         data = prepare_data(plan, console.note)
         path = arguments.output or arguments.run / "artifact.loopspec"
         weights = checkpoint_weights(plan, checkpoint)

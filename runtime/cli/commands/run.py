@@ -6,7 +6,7 @@ import argparse
 
 from ..errors import CLEAN, INTERRUPTED, PROBLEMS
 from ..help import describe
-from ..run_arguments import add_run_arguments, launched, planned_run
+from ..run_arguments import add_run_arguments, launched, planned_run, several
 
 NAME = "run"
 SUMMARY = "the whole way: train, pack, and score the packed artifact"
@@ -45,7 +45,7 @@ def execute(arguments: argparse.Namespace) -> int:
 
     with reported(), training_session(plan, path, options) as session:
         if session.trained.result.outcome == "interrupted":
-            session.phases.console.note(f"go on with: loopspec run --resume {path}")
+            session.phases.console.note(f"go on with: loopspec run --resume {path}{several(arguments)}")
             return INTERRUPTED
         if not session.world.leads:
             return CLEAN

@@ -6,7 +6,7 @@ import argparse
 
 from ..errors import CLEAN, INTERRUPTED
 from ..help import describe
-from ..run_arguments import add_run_arguments, launched, planned_run
+from ..run_arguments import add_run_arguments, launched, planned_run, several
 
 NAME = "train"
 SUMMARY = "train a spec into a run folder, or resume one"
@@ -50,8 +50,10 @@ def execute(arguments: argparse.Namespace) -> int:
             return CLEAN if result.outcome == "finished" else INTERRUPTED
     note = session.phases.console.note
     if result.outcome == "interrupted":
-        note(f"go on with: loopspec train --resume {path}")
+        note(f"go on with: loopspec train --resume {path}{several(arguments)}")
         return INTERRUPTED
+    if result.step == result.resumed_step:
+        note("this run was trained to its end before; nothing was left to do")
     print(f"{path}: {result.step:,} steps in {result.seconds:.1f} s, last loss {result.train_loss:.4f}")
     note(f"next: loopspec pack {path}")
     return CLEAN

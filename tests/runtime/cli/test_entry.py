@@ -18,8 +18,9 @@ MODULE = ("-m", "loopspec.runtime.cli")
 def test_help_lists_every_command(cli):
     result = cli("--help")
     assert result.code == 0 and result.err == ""
+    width = max(map(len, COMMANDS)) + 2
     for name, (_, summary) in COMMANDS.items():
-        assert f"  {name:<10}{summary}\n" in result.out
+        assert f"  {name:<{width}}{summary}\n" in result.out
 
 
 def test_no_command_is_wrong_usage(cli):

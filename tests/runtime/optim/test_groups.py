@@ -167,6 +167,16 @@ def test_a_loss_of_the_logits_reaches_no_store_of_training_alone() -> None:
         optimizers.check_liveness("full", exported_only=True)
 
 
+def test_a_loss_of_the_logits_need_not_reach_what_further_losses_train() -> None:
+    """As with `backpropagate_loops`, where an early loop's vector is trained by that loop's auxiliary loss alone."""
+    plan, module = make()
+    optimizers = GroupedOptimizers(plan, module)
+    module.table.grad = torch.ones_like(module.table)
+    optimizers.check_liveness("full", exported_only=True)
+    with pytest.raises(LivenessError, match="is trained by mode full but no gradient reached it"):
+        optimizers.check_liveness("full")
+
+
 def test_a_store_that_is_never_trained_is_in_no_optimizer() -> None:
     plan, module = make(stores=(*STORES, ("bank", (4, 4), "frozen"), ("gate", (4,), "none")))
     optimizers = GroupedOptimizers(plan, module)

@@ -53,7 +53,7 @@ def test_a_run_with_snapshots_frozen_stores_and_rounded_steps(spec: Path, tmp_pa
     plan = load_plan(spec, [*SWA, *AWARE, *FROZEN, "blocks.core.init.outputs={kind: orthogonal}"])
     data = prepare_data(plan, lambda _: None)
     with RunFolder(tmp_path / "run", resume=False, event=lambda _: None) as folder:
-        trained = train(plan, data, folder, torch.device("cpu"), World(), RunOptions())
+        trained = train(plan, data, folder, torch.device("cpu"), World(), RunOptions(), print)
         loaded = checkpoint_weights(plan, load_checkpoint(plan, folder.path))
     assert trained.averaged is not None and trained.result.quantization_aware_steps == 2
     start = dict(build_module(plan, plan.spec.train.seed).named_parameters())
@@ -68,7 +68,7 @@ def test_a_checkpoint_before_the_first_snapshot_cannot_be_packed(spec: Path, tmp
     plan = load_plan(spec, [*SWA, "train.checkpoint_every=2", "train.keep_checkpoints=3"])
     data = prepare_data(plan, lambda _: None)
     with RunFolder(tmp_path / "run", resume=False, event=lambda _: None) as folder:
-        train(plan, data, folder, torch.device("cpu"), World(), RunOptions())
+        train(plan, data, folder, torch.device("cpu"), World(), RunOptions(), print)
     (folder.checkpoints / "latest").write_text("step-000000002.ckpt\n")
     with pytest.raises(CheckpointError, match=r"after step 2 the average swa, which train.load names, has taken in no"):
         checkpoint_weights(plan, load_checkpoint(plan, folder.path))

@@ -157,7 +157,8 @@ def test_resuming_a_finished_run_changes_nothing(tmp_path: Path) -> None:
     first = run(tmp_path, make_train(10))
     log = (tmp_path / "metrics.jsonl").read_bytes()
     again = run(tmp_path, make_train(10), resume=True)
-    measured = {"seconds": 0.0, "elsewhere": {}, "peak_memory_bytes": 0}
+    assert (first[0].resumed_step, again[0].resumed_step) == (0, 10)
+    measured = {"seconds": 0.0, "elsewhere": {}, "peak_memory_bytes": 0, "resumed_step": 0}
     assert replace(first[0], **measured) == replace(again[0], **measured)
     assert again[0].ended_by == "steps"
     assert same(first[2], again[2])

@@ -155,10 +155,11 @@ def test_a_schedule_that_did_not_come_to_its_end_is_told() -> None:
     train = make_train(averages={}, load="last", stop=Stop(steps=30, seconds=5.0))
     itinerary = SimpleNamespace(main=SimpleNamespace(ended_by="seconds", since={}, places={}))
     notes: list[str] = []
-    require_kept(make_plan(train), Counts(), itinerary, None, notes.append)  # type: ignore[arg-type]
+    counts = Counts(stages=Counter(main=3))
+    require_kept(make_plan(train), counts, itinerary, None, notes.append)  # type: ignore[arg-type]
     assert notes == ["training was ended by seconds; the schedule goes by steps, and did not come to its end"]
     by_seconds = make_train(averages={}, load="last", stop=Stop(seconds=5.0), schedule=Schedule("seconds"))
-    require_kept(make_plan(by_seconds), Counts(), itinerary, None, pytest.fail)  # type: ignore[arg-type]
+    require_kept(make_plan(by_seconds), counts, itinerary, None, pytest.fail)  # type: ignore[arg-type]
 
 
 def test_a_nuclear_norm_that_is_never_lowered_fails_the_run(capsys: pytest.CaptureFixture[str]) -> None:
@@ -176,3 +177,9 @@ def ended(plan: Plan) -> Itinerary:
     itinerary = Itinerary(plan, nn.Identity(), nothing, CountingBatches(), dict)
     itinerary.main.ended_by = "steps"
     return itinerary
+
+
+def test_a_run_without_a_step_fails() -> None:
+    itinerary = SimpleNamespace(main=SimpleNamespace(ended_by="seconds", since={}, places={}))
+    with pytest.raises(TrainingError, match="no step was taken"):
+        require_kept(make_plan(make_train()), Counts(), itinerary, None, print)  # type: ignore[arg-type]

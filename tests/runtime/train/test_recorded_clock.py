@@ -19,7 +19,7 @@ from loopspec.runtime.train import loop
 from loopspec.runtime.train.clock import TrainingClock
 from loopspec.runtime.train.errors import MetricsError
 from loopspec.runtime.train.metrics import read_records
-from loopspec.runtime.train.recorded_clock import recorded_clock
+from loopspec.runtime.train.recorded_clock import clock_of, recorded_clock
 
 CADENCE = (
     Phase(("full", "single"), Until("seconds", 3.0)),
@@ -66,7 +66,7 @@ def test_a_run_by_seconds_is_repeated_bit_for_bit(tmp_path: Path, monkeypatch: p
     other = run(tmp_path / "other", TRAIN, cadence=CADENCE, batches=on(0.3, monkeypatch))
     assert first[0].ended_by == other[0].ended_by == "seconds"
     assert other[0].step < first[0].step  # a slower machine: another run
-    seconds_of = recorded_clock(tmp_path / "first" / "metrics.jsonl")
+    seconds_of = clock_of(recorded_clock(tmp_path / "first" / "metrics.jsonl"))
     again = run(tmp_path / "again", TRAIN, cadence=CADENCE, batches=on(0.3, monkeypatch), seconds_of=seconds_of)
     assert again[0].stages == first[0].stages and again[0].stages["replay"] == 3
     assert again[0].mode_counts == first[0].mode_counts and len(first[0].mode_counts) == 2
@@ -86,7 +86,7 @@ def test_a_run_that_ended_while_it_waited_for_its_last_step_is_repeated(
     path = tmp_path / "first" / "metrics.jsonl"
     *others, last = read_records(path)
     path.write_text("".join(json.dumps(record) + "\n" for record in (*others, last | {"seconds": 8.9})))
-    seconds_of = recorded_clock(path)
+    seconds_of = clock_of(recorded_clock(path))
     again = run(tmp_path / "again", train, cadence=CADENCE, batches=on(0.1, monkeypatch), seconds_of=seconds_of)
     assert (again[0].step, again[0].ended_by) == (first[0].step, "seconds")
     assert all(torch.equal(first[1][name], again[1][name]) for name in first[1])
@@ -100,11 +100,9 @@ def test_records_hold_when_each_step_began(tmp_path: Path, monkeypatch: pytest.M
         assert after["began_seconds"] == before["seconds"]
     main = [record for record in records if record["stage"] == "main"]
     assert main[-1]["began_seconds"] < 9.0 <= main[-1]["seconds"]
-    seconds_of = recorded_clock(tmp_path / "metrics.jsonl")
-    assert [seconds_of(step) for step in range(len(records))] == [record["began_seconds"] for record in records]
-    assert seconds_of(len(records)) == math.inf
-    with pytest.raises(MetricsError, match=rf"tells the clock of {len(records)} steps, step {len(records) + 1} is "):
-        seconds_of(len(records) + 1)
+    began = recorded_clock(tmp_path / "metrics.jsonl")
+    assert list(began) == [record["began_seconds"] for record in records]
+    assert clock_of(began)(len(records)) == math.inf
 
 
 def without(record: dict[str, object], key: str) -> dict[str, object]:
