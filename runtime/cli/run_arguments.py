@@ -79,7 +79,7 @@ def launched(arguments: argparse.Namespace, command: str, path: Path) -> int | N
     """
     from ..train.launched import LAUNCHED
 
-    if arguments.nproc == 1 or LAUNCHED in os.environ or "WORLD_SIZE" in os.environ:
+    if arguments.nproc == 1 or LAUNCHED in os.environ or os.environ.get("WORLD_SIZE", "1") != "1":
         return None
     from ..pipeline.launcher import launch
     from ..train.errors import TrainingError

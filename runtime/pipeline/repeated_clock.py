@@ -61,9 +61,11 @@ def resumed_clock(folder: RunFolder) -> Callable[[int], float] | None:
         return None
     try:
         began = json.loads(folder.clock.read_text(encoding="utf-8"))
-    except ValueError as error:
+        if not isinstance(began, list) or not began or not all(type(at) in (int, float) for at in began):
+            raise ValueError("not a list of seconds")
+    except (ValueError, RecursionError) as error:
         raise MetricsError(f"{folder.clock} was damaged ({error}); start a new run with --clock-from") from error
-    return clock_of(tuple(began))
+    return clock_of(began)
 
 
 def _difference(left: dict[str, Any], right: dict[str, Any]) -> str | None:

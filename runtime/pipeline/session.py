@@ -39,7 +39,7 @@ def training_session(plan: Plan, path: Path, options: RunOptions) -> Iterator[Se
     Only the first of them prints, and holds the folder.
     """
     with ExitStack() as stack:
-        quiet = int(os.environ.get("RANK", "0")) != 0
+        quiet = launched_ranks() > 1 and int(os.environ.get("RANK", "0")) != 0
         console = Console(stack.enter_context(Path(os.devnull).open("w", encoding="utf-8")) if quiet else None)
         check_options(plan, options)
         device = _device(plan, options, console)

@@ -86,7 +86,7 @@ class CheckpointFolder:
         write_atomically(path, [encode(checkpoint)])
         write_atomically(self.folder / LATEST, [f"{path.name}\n".encode()])
         others = [other for other in self._files() if other != path]
-        for stale in others[: len(others) - self._keep + 1]:
+        for stale in others[: max(len(others) + 1 - self._keep, 0)]:
             stale.unlink()
         remove_leftovers(self.folder)
         sync_folder(self.folder)

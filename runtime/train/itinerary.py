@@ -42,6 +42,11 @@ class Itinerary:
         """Whether the run is in training itself, and not in what follows it or at its end."""
         return self._index == 0
 
+    @property
+    def over(self) -> bool:
+        """Whether the run has come to its end."""
+        return self._index > len(self._spec.train.finish)
+
     def order(self, step: int, seconds: float) -> StepOrder | None:
         """The order for step `step`, counted from 0, that begins at `seconds`; None when the run is over."""
         if self._index == 0:

@@ -50,6 +50,7 @@ class Trainer:
         self._counts = Counts()
         self._step = 0
         self._saved: Path | None = None
+        self._saved_over = False
         self._train_loss: float | None = None
         if job.world.leads:
             tell_what_is_left_out(job.plan, job.progress.note)
@@ -139,7 +140,9 @@ class Trainer:
         self._read()
         self._clock.stop()
         # Only rank 0 knows whether the last checkpoint was written; saving is for all ranks together.
-        unsaved = self._job.world.leads and self._saved != self._checkpoint_path()
+        # One of the last step that was due before the end was seen would be of a run that has not come to its end.
+        over = self._saved_over == self._itinerary.over
+        unsaved = self._job.world.leads and not (over and self._saved == self._checkpoint_path())
         if self._job.world.agree(0.0, stop=unsaved)[1]:
             self._save(final=True)
         return self._result(stop, finished=finished)
@@ -233,6 +236,7 @@ class Trainer:
             if self._job.world.leads:
                 try:
                     self._saved = self._checkpoints.save(self._snapshot())
+                    self._saved_over = self._itinerary.over
                 except OSError as error:
                     message = f"checkpoint after step {self._step} cannot be written ({error.strerror})"
                     if final:
@@ -272,7 +276,7 @@ class Trainer:
             ) from error
         self._restore(checkpoint)
         self._clock = TrainingClock(checkpoint.clock["seconds"], checkpoint.clock["elsewhere"])
-        self._saved = path
+        self._saved, self._saved_over = path, self._itinerary.over
         self._job.progress.note(f"resuming after step {checkpoint.step} from {path}")
 
     @torch.no_grad()

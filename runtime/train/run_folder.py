@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import fcntl
 import os
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 from types import TracebackType
@@ -50,6 +51,8 @@ class RunFolder:
         except RunFolderError:
             self.close()
             raise
+        if not resume and self._clear():
+            event(f"run folder {path}: removed what a start left that ended before it was a run")
         if removed := remove_leftovers(path):
             event(f"run folder {path}: removed {removed} partial files of killed writes")
 
@@ -83,8 +86,26 @@ class RunFolder:
     def _check(self, resume: bool) -> None:
         if resume and not self.holds_run():
             raise RunFolderError(f"run folder {self.path} holds no run to resume; check the path, or start a new run")
-        if not resume and self.holds_run():
+        if not resume and self.holds_run() and not self._only_begun():
             raise RunFolderError(f"run folder {self.path} holds a run already; resume it, or name another folder")
+
+    def _only_begun(self) -> bool:
+        """Whether a start ended before it wrote spec.yaml: no step was taken that could be lost."""
+        if any(file.exists() for file in (self.spec, self.artifact, self.report)):
+            return False
+        if self.metrics.exists() and self.metrics.stat().st_size:
+            return False
+        return all(file.stem == "step-000000000" for file in self.checkpoints.glob("step-*.ckpt"))
+
+    def _clear(self) -> bool:
+        """Remove what such a start left, which a new run would take for its own; whether there was anything."""
+        files = [file for file in (self.metrics, self.clock, self.outcome) if file.exists()]
+        for file in files:
+            file.unlink()
+        if self.checkpoints.exists():
+            shutil.rmtree(self.checkpoints)
+            return True
+        return bool(files)
 
     def _lock(self, event: Callable[[str], None]) -> int:
         """Take the kernel's lock, which goes with the process; the pid in the file only tells who had it."""

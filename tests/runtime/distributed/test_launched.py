@@ -84,7 +84,7 @@ def test_a_signal_stops_all_ranks_after_the_step(spec: Path, tmp_path: Path, how
     assert all(map(gone, ranks))
     text = said(tmp_path)
     assert text.count("stopping after this step; once more aborts at once") == 1
-    assert text.count(f"go on with: loopspec train --resume {run}") == 1
+    assert text.count(f"go on with: loopspec train --resume {run} --nproc 2\n") == 1
     assert last_step(run) == records_of(run)[-1]["step"]
 
 

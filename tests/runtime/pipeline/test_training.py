@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any, cast
@@ -12,14 +13,21 @@ import torch
 
 from loopspec.compiler import load_plan
 from loopspec.compiler.emit.loader import build_module
+from loopspec.runtime.cli import main
 from loopspec.runtime.data.batches import ContiguousBatches
 from loopspec.runtime.data.coprime_batches import CoprimeBatches
 from loopspec.runtime.data.shuffled_batches import ShuffledBatches
 from loopspec.runtime.data.token_stream import TokenStream
 from loopspec.runtime.pipeline.prepare import prepare_data
 from loopspec.runtime.pipeline.run_options import RunOptions
-from loopspec.runtime.pipeline.training import checkpoint_weights, load_checkpoint, train, training_batches
-from loopspec.runtime.train.errors import CheckpointError
+from loopspec.runtime.pipeline.training import (
+    checkpoint_weights,
+    load_checkpoint,
+    require_boundary,
+    train,
+    training_batches,
+)
+from loopspec.runtime.train.errors import CheckpointError, TrainingError
 from loopspec.runtime.train.run_folder import RunFolder
 from loopspec.runtime.train.world import World
 
@@ -72,3 +80,31 @@ def test_a_checkpoint_before_the_first_snapshot_cannot_be_packed(spec: Path, tmp
     (folder.checkpoints / "latest").write_text("step-000000002.ckpt\n")
     with pytest.raises(CheckpointError, match=r"after step 2 the average swa, which train.load names, has taken in no"):
         checkpoint_weights(plan, load_checkpoint(plan, folder.path))
+
+
+@pytest.mark.parametrize("command", ["train", "run"])
+def test_another_boundary_than_the_tokenizers_is_one_error(
+    command: str, spec: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """And leaves the folder free for the mended spec."""
+    sets = ["--set", "model.documents={boundary_token: 7}", "--device", "cpu"]
+    assert main([command, str(spec), "-o", str(tmp_path / "run"), *sets]) == 1
+    error = capsys.readouterr().err.splitlines()[-1]
+    found = re.fullmatch(
+        r"loopspec: model\.documents\.boundary_token is 7, but in these data token (\d+) opens a document; "
+        r"set it to \1, or remove model\.documents",
+        error,
+    )
+    assert found
+    assert [path.name for path in (tmp_path / "run").iterdir()] == ["lock"]
+    sets[1] = f"model.documents={{boundary_token: {found[1]}}}"
+    if command == "train":
+        assert main([command, str(spec), "-o", str(tmp_path / "run"), *sets]) == 0
+
+
+def test_a_boundary_where_no_token_opens_a_document_is_one_error(spec: Path) -> None:
+    plan = load_plan(spec, ["model.documents={boundary_token: 7}"])
+    message = "in these data no token opens a document; use another tokenizer, or remove"
+    with pytest.raises(TrainingError, match=message):
+        require_boundary(plan, cast("Any", SimpleNamespace(bos_id=None)))
+    require_boundary(plan, cast("Any", SimpleNamespace(bos_id=7)))

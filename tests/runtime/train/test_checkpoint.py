@@ -68,6 +68,15 @@ def test_keeps_the_last(tmp_path: Path) -> None:
     assert folder.latest(pytest.fail) == tmp_path / "step-000001000.ckpt"
 
 
+@pytest.mark.parametrize("keep", [1, 3, 4, 9])
+def test_keeps_as_many_as_it_is_told_from_the_first_on(tmp_path: Path, keep: int) -> None:
+    folder = CheckpointFolder(tmp_path, keep)
+    for step in range(1, 12):
+        folder.save(replace(ONE, step=step))
+        kept = range(max(step - keep, 0) + 1, step + 1)
+        assert names(tmp_path) == ["latest", *(f"step-{number:09d}.ckpt" for number in kept)]
+
+
 def test_no_checkpoint_yet(tmp_path: Path) -> None:
     assert CheckpointFolder(tmp_path / "absent", 1).latest(pytest.fail) is None
 

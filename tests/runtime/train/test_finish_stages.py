@@ -156,3 +156,46 @@ def test_a_teacher_of_nothing_is_one_error(tmp_path: Path) -> None:
     late = {"swa": Average("swa", every=1, start=Start(step=50))}
     with pytest.raises(TrainingError, match=r"train\.averages\.swa: it holds no weights yet; begin it earlier"):
         run(tmp_path, make_train(10, averages=late, load="swa", finish=(DISTILL,)))
+
+
+def test_the_loss_that_is_reported_is_of_training_itself(tmp_path: Path) -> None:
+    """A distillation's is another quantity, and a replay's is of batches that were seen; after a resume too."""
+    straight, _, _ = run(tmp_path / "straight", BOTH)
+    losses = [record["loss"] for record in read_records(tmp_path / "straight" / "metrics.jsonl")]
+    assert straight.train_loss == losses[9] != losses[-1]
+    trainer, _, folder = make_trainer(tmp_path / "stopped", BOTH)
+    with folder:
+        advance(trainer, 19)
+        trainer._save(final=True)
+        trainer._recorder.close()
+    assert run(tmp_path / "stopped", BOTH, resume=True)[0].train_loss == losses[9]
+
+
+def test_a_fault_in_what_follows_loses_no_training(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """No checkpoint is due when training ends: it is saved all the same, and the run goes on from there."""
+    train = replace(BOTH, finish=(DISTILL,), checkpoint_every=0)
+    straight = run(tmp_path / "straight", train)
+
+    def broken(self: DistillStage, *batch: Any) -> torch.Tensor:
+        raise TrainingError("no memory for two models")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(DistillStage, "loss", broken)
+        with pytest.raises(TrainingError, match=r"two models; last good checkpoint: .*step-000000010\.ckpt"):
+            run(tmp_path / "broken", train)
+    taken: list[int] = []
+    monkeypatch.setattr(DistillStage, "loss", _counted(taken))
+    resumed = run(tmp_path / "broken", train, resume=True)
+    assert len(taken) == 3 * train.accumulation and resumed[0].resumed_step == 10
+    for ours, theirs in zip(straight[1:], resumed[1:], strict=True):
+        assert all(torch.equal(ours[name], theirs[name]) for name in ours)
+
+
+def _counted(taken: list[int]) -> Any:
+    loss = DistillStage.loss
+
+    def counted(self: DistillStage, *batch: Any) -> torch.Tensor:
+        taken.append(1)
+        return loss(self, *batch)
+
+    return counted

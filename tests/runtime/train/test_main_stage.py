@@ -172,3 +172,21 @@ def test_seconds_end_it_and_shares_go_by_them() -> None:
         modes.append(order.mode)
     assert modes == ["a", "a", "b", "b"]
     assert stage.order(4, 10.0) is None and stage.ended_by == "seconds"
+
+
+def test_a_replay_that_has_begun_to_keep_batches_keeps_them_all() -> None:
+    """By the wall clock a quicker step shortens the warm-down and raises the multiplier again."""
+    part = Finish("replay", 0.1, batches=9, epochs=1, start=Start(lr_scale=0.9))
+    train = Train(3, 4, 8, 1, Stop(seconds=100.0), Schedule("seconds", warmdown_steps=1), {}, finish=(part,))
+    spec: Any = SimpleNamespace(train=train, cadence=(Phase(("a",)),))
+    stage, scales = MainStage(spec), list[float]()
+    for step, seconds in enumerate((0.0, 60.0, 60.1, 60.2, 60.3, 60.4, 60.5)):
+        if step == 5:  # a resume in between
+            state, stage = stage.state(), MainStage(spec)
+            stage.restore(state)
+        order = stage.order(step, seconds)
+        assert order is not None
+        scales.append(order.lr_scale)
+        stage.keep({"position": step}, order, step)
+    assert scales[1] < 0.9 < max(scales[4:])
+    assert [place["place"]["position"] for place in stage.places[0]] == [1, 2, 3, 4, 5, 6]

@@ -16,8 +16,11 @@ from loopspec.compiler.spec.quantization import Scheme
 from loopspec.compiler.spec.train import Average, QuantizationAware, Start
 from loopspec.runtime.quantize import decode, encode
 from loopspec.runtime.train.errors import TrainingError
+from loopspec.runtime.train.job import TrainingJob
+from loopspec.runtime.train.loop import Trainer
 from loopspec.runtime.train.metrics import read_records
 from loopspec.runtime.train.rounded import RoundedWeights
+from loopspec.runtime.train.run_folder import RunFolder
 
 LATE = QuantizationAware(Start(lr_scale=0.5))
 MATRICES = {"first", "second", "looped"}
@@ -144,3 +147,42 @@ def test_names_that_are_methods_of_a_container_do(tmp_path: Path) -> None:
         module(tokens, tokens).backward()
     assert module.get_parameter("token_embedding.weight").grad is not None
     assert dict(module.named_parameters())["blocks.values.0.mlp.up"].grad is not None
+
+
+@pytest.mark.parametrize("checkpointed", [True, False])
+def test_activations_computed_again_are_of_the_rounded_weights(tmp_path: Path, checkpointed: bool) -> None:
+    """The backward pass computes a checkpointed stage once more: by then the weights must be rounded still."""
+    stage = {"stage": "trunk", "blocks": "core", "loops": 2, "checkpoint_activations": checkpointed}
+    train = {
+        "sequence_length": 6,
+        "batch_tokens": 12,
+        "stop": {"steps": 4},
+        "schedule": {"warmup_steps": 1},
+        "quantization_aware": {"start": {"step": 0}},
+        "grad_clip": None,
+        "cpu_threads": 1,
+    }
+    plan = plan_of(small(model={"vocab_size": 16, "dim": 16}, graph=[stage], train=train))
+    module, rounded = _drawn(plan), _drawn(plan)
+    with torch.no_grad():
+        for store in plan.stores:
+            if store.scheme.kind == "integer":
+                weight = rounded.get_parameter(store.name)
+                weight.copy_(torch.from_numpy(decode(encode(store.name, weight.numpy(), store.scheme))))
+    assert any(not torch.equal(rounded.get_parameter(name), weight) for name, weight in module.named_parameters())
+    with RunFolder(tmp_path, resume=False, event=pytest.fail) as folder:
+        job = TrainingJob(plan, module, CountingBatches(), folder, tiny_run.CPU)
+        take_step(Trainer(job), rounded=True)
+    inputs, targets = (torch.from_numpy(part.copy()) for part in CountingBatches().take(2, 6))
+    rounded.train()(inputs, targets).backward()
+    for name, parameter in module.named_parameters():
+        torch.testing.assert_close(parameter.grad, rounded.get_parameter(name).grad, msg=name)
+
+
+def _drawn(plan: Any) -> torch.nn.Module:
+    """With weights that are far from what 8 bits hold, none of them zero."""
+    module, generator = build_module(plan, 0), torch.Generator().manual_seed(5)
+    with torch.no_grad():
+        for parameter in module.parameters():
+            parameter.copy_(torch.randn(parameter.shape, generator=generator))
+    return module

@@ -62,7 +62,7 @@ def test_lock_of_a_dead_process_is_taken_over_with_an_event(tmp_path: Path) -> N
 
 def test_partial_files_of_killed_writes_are_removed_with_an_event(tmp_path: Path) -> None:
     partial = tmp_path / ".metrics.jsonl.0123456789abcdef.partial"
-    (tmp_path / "metrics.jsonl").touch()
+    (tmp_path / "spec.yaml").touch()
     partial.touch()
     with pytest.raises(RunFolderError, match="holds a run already"):
         RunFolder(tmp_path, resume=False, event=pytest.fail)
@@ -83,3 +83,27 @@ def test_folder_that_cannot_be_written(tmp_path: Path) -> None:
     (tmp_path / "lock").mkdir()
     with pytest.raises(RunFolderError, match=r"cannot be written \(Is a directory\); name another one"):
         RunFolder(tmp_path, resume=False, event=pytest.fail)
+
+
+def test_what_a_start_left_that_never_was_a_run_gives_way(tmp_path: Path) -> None:
+    """Killed between its first checkpoint (of a warm start) and spec.yaml: no step was taken."""
+    (tmp_path / "checkpoints").mkdir()
+    left = [tmp_path / name for name in ("metrics.jsonl", "clock.json", "outcome.json")]
+    left += [tmp_path / "checkpoints" / name for name in ("step-000000000.ckpt", "latest")]
+    for path in left:
+        path.touch()
+    events: list[str] = []
+    RunFolder(tmp_path, resume=False, event=events.append).close()
+    assert events == [f"run folder {tmp_path}: removed what a start left that ended before it was a run"]
+    assert [path.name for path in tmp_path.iterdir()] == ["lock"]
+    RunFolder(tmp_path, resume=False, event=pytest.fail).close()
+
+
+@pytest.mark.parametrize("name", ["checkpoints/step-000000001.ckpt", "metrics.jsonl", "spec.yaml", "report.json"])
+def test_whatever_tells_of_a_step_stays(tmp_path: Path, name: str) -> None:
+    (tmp_path / "checkpoints").mkdir()
+    (tmp_path / "checkpoints" / "step-000000000.ckpt").touch()
+    (tmp_path / name).write_text("{}\n")
+    with pytest.raises(RunFolderError, match="holds a run already"):
+        RunFolder(tmp_path, resume=False, event=pytest.fail)
+    assert (tmp_path / name).exists() and (tmp_path / "checkpoints" / "step-000000000.ckpt").exists()

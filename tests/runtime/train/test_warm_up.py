@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 import torch
 from support.small_specs import plan_of, small
-from tiny_run import CPU, CountingBatches
+from tiny_run import CPU, CountingBatches, advance
 from torch import Tensor
 
 from loopspec.compiler.emit.loader import build_module
@@ -88,16 +88,18 @@ def test_it_leaves_everything_bit_identical(tmp_path: Path, capsys: pytest.Captu
 
 
 def test_it_runs_every_mode_on_every_shape_off_the_clock(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    run, ran = Stepper.run, list[tuple[str, int]]()
+    run, ran, scales = Stepper.run, list[tuple[str, int]](), list[float]()
 
     def listed(self: Stepper, step: int, order: Any, *rest: Any, **options: Any) -> Any:
         ran.append((order.mode, order.shape.sequence_length))
+        scales.append(order.lr_scale)
         return run(self, step, order, *rest, **options)
 
     monkeypatch.setattr(Stepper, "run", listed)
     result, _, _ = trained(tmp_path, 1)
     assert sorted(ran[:4]) == [("full", 4), ("full", 6), ("single", 4), ("single", 6)]
     assert len(ran) == 4 + 6 + 2
+    assert scales[:4] == [0.0] * 4 and all(scale > 0.0 for scale in scales[4:])
     assert result.elsewhere["compiling"] > 0.0
     assert result.stages == {"main": 6, "replay": 2} and result.tokens == 2 * 16 + 6 * 12
 
@@ -107,3 +109,33 @@ def test_without_the_way_back_the_run_is_another(tmp_path: Path, monkeypatch: py
     monkeypatch.setattr(Trainer, "_restore", lambda self, checkpoint: None)
     warm = trained(tmp_path / "warm", 1)
     assert not all(torch.equal(cold[1][name], warm[1][name]) for name in cold[1])
+
+
+@pytest.mark.parametrize(("steps", "warmed"), [(3, True), (7, False)])
+def test_a_resumed_run_is_warmed_up_too_and_ends_alike(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], steps: int, warmed: bool
+) -> None:
+    """Its process has compiled nothing yet; amid what follows training it stays cold."""
+    straight = trained(tmp_path / "straight", 3)
+    plan = plan_with(3)
+    for stop in (steps, None):
+        module = build_module(plan, 0)
+        resume = stop is None
+        with RunFolder(tmp_path / "run", resume=resume, event=pytest.fail) as folder:
+            job = TrainingJob(plan, module, CountingBatches(), folder, CPU, progress=Progress(every_seconds=1e9))
+            trainer = Trainer(job, resume=resume)
+            if stop is None:
+                capsys.readouterr()
+                result = trainer.run()
+                continue
+            advance(trainer, stop)
+            trainer._save(final=True)
+            trainer._recorder.close()
+    assert ("warm-up: 12 steps, 3 of each of 4 graphs" in capsys.readouterr().err) is warmed
+    assert result.stages == straight[0].stages and result.tokens == straight[0].tokens
+    for name, value in module.state_dict().items():
+        assert torch.equal(value, straight[1][name]), name
+    assert all(torch.equal(weight, straight[2][name]) for name, weight in trainer.weights().items())
+    assert [r["loss"] for r in read_records(tmp_path / "run" / "metrics.jsonl")] == [
+        r["loss"] for r in read_records(tmp_path / "straight" / "metrics.jsonl")
+    ]
