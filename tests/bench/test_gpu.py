@@ -21,6 +21,7 @@ def run(*arguments: str, cuda: bool = True) -> subprocess.CompletedProcess[str]:
     return subprocess.run(command, capture_output=True, text=True, check=False, env=environment)
 
 
+@pytest.mark.torture  # twelve seconds
 def test_tiny_run_measures_every_mode(tmp_path: Path) -> None:
     out = tmp_path / "figures.json"
     process = run("--tiny", "--eager-only", "--systems", "micro-crawler", *ONE_TERAFLOP, "--json", str(out))

@@ -88,7 +88,7 @@ def test_an_unused_swa(capsys: pytest.CaptureFixture[str]) -> None:
     _assert_fault(path, "LS524", "swa:", "an average that nothing loads: train.load is ema", capsys)
     text = plan_text(_planned(path))
     assert "scored and packed: average ema" in text
-    assert re.search(r"average swa: mean of 14 snapshots, .*; not kept, nothing loads it", text)
+    assert re.search(r"average swa: mean of 14 snapshots, .*; not\s+kept, nothing loads it", text)
 
 
 def test_quantization_aware_training_that_never_triggers(capsys: pytest.CaptureFixture[str]) -> None:

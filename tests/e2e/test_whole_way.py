@@ -80,6 +80,7 @@ def test_pack_of_the_run_gives_the_same_artifact(
     assert (tmp_path / "again.loopspec").read_bytes() == (folder / "artifact.loopspec").read_bytes()
 
 
+@pytest.mark.torture  # the fault tests kill and resume runs faster
 def test_a_killed_and_resumed_run_gives_the_same_artifact(
     workshop: Workshop, finished: tuple[Path, subprocess.CompletedProcess[str]]
 ) -> None:
