@@ -27,7 +27,9 @@ def check_averages(findings: Findings, draft: Draft) -> None:
             )
     if train.load != LAST and train.loaded is None:
         message = f"no average is named {quoted(train.load)}"
-        findings.error("LS525", ("train", "load"), message, did_you_mean(train.load, [*train.averages, LAST]))
+        known = did_you_mean(train.load, [*train.averages, LAST])
+        mend = known if train.averages else f"declare it under train.averages, or set load: {LAST}"
+        findings.error("LS525", ("train", "load"), message, mend)
     if train.loaded is not None:
         _check_loaded(findings, train, train.loaded)
 
