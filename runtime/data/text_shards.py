@@ -18,7 +18,6 @@ from .tokenizer import TokenArray
 
 TRAIN_NAME, VALIDATION_NAME = "train_{:06d}.bin", "val_{:06d}.bin"
 TOKENIZER_NAME = "tokenizer.model"
-DEFAULT_SHARD_TOKENS = 100_000_000  # the challenge's
 
 
 @dataclass(frozen=True, slots=True)

@@ -15,7 +15,7 @@ QUINTIC: Coefficients = (3.4445, -4.7750, 2.0315)
 NORM_EPS = 1e-7
 GRAM_STEPS = 5
 
-_POLAR_EXPRESS = (  # Algorithm 1 of arXiv 2505.16932
+POLAR_EXPRESS: tuple[Coefficients, ...] = (  # Algorithm 1 of arXiv 2505.16932
     (8.28721201814563, -23.595886519098837, 17.300387312530933),
     (4.107059111542203, -2.9478499167379106, 0.5448431082926601),
     (3.9486908534822946, -2.908902115962949, 0.5518191394370137),
@@ -34,7 +34,7 @@ def polar_express(steps: int) -> tuple[Coefficients, ...]:
     As published, all rows but the last are flattened by 1%, and the last repeats. The 1% by which the published code
     also widens the first division by the norm is in the first row: p(x / 1.01) is the same polynomial of x.
     """
-    rows = [_flattened(row) for row in _POLAR_EXPRESS[:-1]] + [_POLAR_EXPRESS[-1]]
+    rows = [_flattened(row) for row in POLAR_EXPRESS[:-1]] + [POLAR_EXPRESS[-1]]
     rows[0] = _flattened(rows[0])
     return tuple(rows[min(step, len(rows) - 1)] for step in range(steps))
 

@@ -26,8 +26,6 @@ class ReplayStage:
         done: steps taken.
     """
 
-    name = REPLAY
-
     def __init__(self, part: Finish, spec: Spec, places: Sequence[Place], batches: BatchSource) -> None:
         self._part = part
         self._mode = spec.activities["replay"]
@@ -66,8 +64,6 @@ class DistillStage:
     Attributes:
         done: steps taken.
     """
-
-    name = DISTILL
 
     def __init__(self, part: Finish, spec: Spec, module: nn.Module, teacher: Mapping[str, Tensor]) -> None:
         """`teacher`: weights by store name; stores that are not in it stay as they are in `module`."""

@@ -120,8 +120,7 @@ class Trainer:
             with self._clock.paused("compiling"):
                 warm_up(self._job, self._stepper, self._own_loss, self._snapshot, self._restore)
         self._clock.start()
-        finished = False
-        while not finished:
+        while True:
             seconds, stopping = self._job.world.agree(self._clock.seconds(), stop=stop.requested)
             if stopping:
                 break
@@ -129,7 +128,6 @@ class Trainer:
                 seconds = self._job.seconds_of(self._step)
             training = self._itinerary.in_training
             order = self._itinerary.order(self._step, seconds)
-            finished = order is None
             if order is None:
                 break
             if training and not self._itinerary.in_training:
@@ -145,7 +143,7 @@ class Trainer:
         unsaved = self._job.world.leads and not (over and self._saved == self._checkpoint_path())
         if self._job.world.agree(0.0, stop=unsaved)[1]:
             self._save(final=True)
-        return self._result(stop, finished=finished)
+        return self._result(stop, finished=self._itinerary.over)
 
     def _result(self, stop: StopRequest, *, finished: bool) -> RunResult:
         if finished:

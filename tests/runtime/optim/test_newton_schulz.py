@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from loopspec.compiler.spec.optimizer import Coefficients
-from loopspec.runtime.optim.newton_schulz import NORM_EPS, QUINTIC, newton_schulz, polar_express
+from loopspec.runtime.optim.newton_schulz import NORM_EPS, POLAR_EXPRESS, QUINTIC, newton_schulz, polar_express
 
 # Bit-equal where the vectors were made; other processors sum in another order, and five steps amplify that.
 BFLOAT16_ROUNDING = 4e-2
@@ -73,22 +73,7 @@ def test_singular_values_come_near_one(shape: tuple[int, int]) -> None:
 
 def published_polar_express(gradient: torch.Tensor, steps: int) -> torch.Tensor:
     """Algorithm 1 of arXiv 2505.16932, a matrix of at most as many rows as columns, in float64."""
-    table = [
-        *(
-            (8.28721201814563, -23.595886519098837, 17.300387312530933),
-            (4.107059111542203, -2.9478499167379106, 0.5448431082926601),
-        ),
-        *(
-            (3.9486908534822946, -2.908902115962949, 0.5518191394370137),
-            (3.3184196573706015, -2.488488024314874, 0.51004894012372),
-        ),
-        *(
-            (2.300652019954817, -1.6689039845747493, 0.4188073119525673),
-            (1.891301407787398, -1.2679958271945868, 0.37680408948524835),
-        ),
-        *((1.8750014808534479, -1.2500016453999487, 0.3750001645474248), (1.875, -1.25, 0.375)),
-    ]
-    safe = [(a / 1.01, b / 1.01**3, c / 1.01**5) for a, b, c in table[:-1]] + [table[-1]]
+    safe = [(a / 1.01, b / 1.01**3, c / 1.01**5) for a, b, c in POLAR_EXPRESS[:-1]] + [POLAR_EXPRESS[-1]]
     x = gradient.double()
     x = x / (x.norm() * 1.01 + 1e-7)
     for step in range(steps):

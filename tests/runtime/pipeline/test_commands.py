@@ -4,19 +4,17 @@ from __future__ import annotations
 
 import argparse
 import os
-import signal
 from functools import partial
 from pathlib import Path
-from typing import Any
 
 import pytest
+from support.interruption import interrupt_after
 
 from loopspec.runtime.cli import main, run_arguments
 from loopspec.runtime.pipeline import launcher
 from loopspec.runtime.train import loop
 from loopspec.runtime.train.clock import TrainingClock
 from loopspec.runtime.train.launched import LAUNCHED
-from loopspec.runtime.train.loop import Trainer
 
 
 def test_eval_refuses_a_stride_beyond_the_window_before_it_reads_data(
@@ -36,17 +34,6 @@ def test_unpack_where_nothing_can_be_written(
         assert main(["unpack", str(artifact), "-o", str(folder)]) == 1
         (error,) = capsys.readouterr().err.splitlines()
         assert f"{folder} cannot be written (" in error and error.endswith("; name another folder with -o")
-
-
-def interrupt_after(monkeypatch: pytest.MonkeyPatch, steps: int) -> None:
-    advance = Trainer._advance
-
-    def advanced(self: Trainer, order: Any) -> None:
-        advance(self, order)
-        if self._step == steps:
-            os.kill(os.getpid(), signal.SIGINT)
-
-    monkeypatch.setattr(Trainer, "_advance", advanced)
 
 
 LIMITS = {

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import json
 import math
-import os
-import signal
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
@@ -13,6 +11,7 @@ from typing import Any
 
 import pytest
 import torch
+from support.interruption import interrupt_after
 from support.recipe_run import assert_same_run
 
 from loopspec.compiler import load_plan
@@ -24,7 +23,6 @@ from loopspec.runtime.pipeline.training import Trained
 from loopspec.runtime.train import loop
 from loopspec.runtime.train.clock import TrainingClock
 from loopspec.runtime.train.errors import MetricsError, RunFolderError, TrainingError
-from loopspec.runtime.train.loop import Trainer
 from loopspec.runtime.train.metrics import read_records
 from loopspec.runtime.train.run_folder import RunFolder
 
@@ -51,18 +49,6 @@ def trained(plan: Plan, path: Path, **options: Any) -> Trained:
         return session.trained
 
 
-def stop_after(monkeypatch: pytest.MonkeyPatch, steps: int) -> None:
-    """A signal in the midst of that step."""
-    advance = Trainer._advance
-
-    def advanced(self: Trainer, order: Any) -> None:
-        advance(self, order)
-        if self._step == steps:
-            os.kill(os.getpid(), signal.SIGINT)
-
-    monkeypatch.setattr(Trainer, "_advance", advanced)
-
-
 @pytest.fixture
 def timed(spec: Path) -> Plan:
     return load_plan(spec, TIMED)
@@ -79,7 +65,7 @@ def test_a_repeat_that_is_stopped_and_resumed_is_the_run(
     tick(monkeypatch, 2.0)
     again = trained(timed, tmp_path / "again", clock_from=tmp_path / "first")
     with monkeypatch.context() as patch:
-        stop_after(patch, steps)
+        interrupt_after(patch, steps)
         stopped = trained(timed, tmp_path / "stopped", clock_from=tmp_path / "first")
         assert (stopped.result.outcome, stopped.result.step) == ("interrupted", steps)
     (tmp_path / "first").rename(tmp_path / "gone")  # the folder keeps what it needs

@@ -87,11 +87,12 @@ def test_ties_of_any_spec_from_equal_copies(plain: Plain, merge, random):
         except AnalysisError:  # the spec has problems of its own
             continue
         weights = _weights(plan)
-        first, *others = [f"blocks.{tie.group}.{block}." for block in tie.blocks]
+        copied: dict[str, Tensor] = {}  # by what follows the block's number; a block may lack what others have
         for name in weights:
-            for old in others:
-                if name.startswith(old):
-                    weights[name] = weights[name.replace(old, first)]
+            for block in tie.blocks:
+                prefix = f"blocks.{tie.group}.{block}."
+                if name.startswith(prefix):
+                    weights[name] = copied.setdefault(name.removeprefix(prefix), weights[name])
         started, _ = warm_start(tied, plan, weights, merge, _influence(plan))
         assert torch.equal(_logits(tied, started, "full"), _logits(plan, weights, "full"))
 
