@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from functools import lru_cache
+
 import torch
 from torch import Tensor
 
@@ -26,16 +28,29 @@ def rotary_table(
     position 256 neighbours share an angle. `direction`: see `apply_rotary`; "forward" is that of MLX.
     """
     assert direction in ("backward", "forward"), direction
-    length, inner = tokens.size(1), getattr(torch, dtype)
+    length, inner = tokens.size(1), dtype
     if ntk_reference is not None and length > ntk_reference:
         exponent = dims if ntk_exponent is None else ntk_exponent
         base = base * (length / ntk_reference) ** (exponent / (exponent - 2))
-        inner = torch.float32
-    exponents = torch.arange(0, dims, 2, dtype=torch.float32, device=tokens.device) / dims
-    frequencies = (1.0 / (base**exponents)).to(inner)
-    angles = torch.outer(torch.arange(length, dtype=torch.float32, device=tokens.device).to(inner), frequencies)
-    cos, sin = angles.cos().float()[:, None, :], angles.sin().float()[:, None, :]
+        inner = "float32"
+    cos, sin = _table(length, dims, base, inner, str(tokens.device)).unbind()
     return cos, (sin if direction == "backward" else -sin)
+
+
+@torch.compiler.assume_constant_result  # type: ignore[untyped-decorator]  # else inductor computes sines at every use
+def _table(length: int, dims: int, base: float, dtype: str, device: str) -> Tensor:
+    return _kept_table(length, dims, base, dtype, device)
+
+
+@lru_cache(maxsize=32)
+def _kept_table(length: int, dims: int, base: float, dtype: str, device: str) -> Tensor:
+    """Cosines and sines, float32 (2, T, 1, dims / 2); kept, for every forward pass asks for the same ones."""
+    inner = getattr(torch, dtype)
+    with torch.inference_mode(mode=False), torch.no_grad():  # what is kept must serve training too
+        exponents = torch.arange(0, dims, 2, dtype=torch.float32, device=device) / dims
+        frequencies = (1.0 / (base**exponents)).to(inner)
+        angles = torch.outer(torch.arange(length, dtype=torch.float32, device=device).to(inner), frequencies)
+        return torch.stack((angles.cos().float(), angles.sin().float()))[:, :, None, :]
 
 
 def apply_rotary(x: Tensor, rotary: Rotary) -> Tensor:
