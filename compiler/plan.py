@@ -67,11 +67,27 @@ class Position:
 
 @dataclass(frozen=True, slots=True)
 class Cost:
-    """Cost of a mode. Multiply-adds count as two FLOPs; bytes are float32 activations kept for the backward pass."""
+    """Cost of a mode. Multiply-adds count as two FLOPs; bytes are float32 activations kept for the backward pass.
+
+    Attributes:
+        forward_flops_per_token, backward_flops_per_token: at `sequence_length`, which is `train.sequence_length`.
+        forward_growth, backward_growth: what both grow by for each token that the sequence is longer.
+    """
 
     forward_flops_per_token: int
     backward_flops_per_token: int
     activation_bytes_per_token: int
+    sequence_length: int = 0
+    forward_growth: int = 0
+    backward_growth: int = 0
+
+    def flops_per_token(self, length: int) -> tuple[int, int]:
+        """Forward and backward, in sequences of `length` tokens."""
+        longer = length - self.sequence_length
+        return (
+            self.forward_flops_per_token + longer * self.forward_growth,
+            self.backward_flops_per_token + longer * self.backward_growth,
+        )
 
 
 @dataclass(frozen=True, slots=True)

@@ -32,12 +32,27 @@ def measure_cost(draft: Draft) -> Draft:
 
 
 def _mode_cost(draft: Draft, graph: Graph, mode: str) -> Cost:
+    length = draft.spec.train.sequence_length
+    forward, backward = _mode_flops(draft, graph, mode, length)
+    forward_longer, backward_longer = _mode_flops(draft, graph, mode, length + 1)
+    return Cost(
+        forward,
+        backward,
+        4 * kept_features(draft, mode),
+        length,
+        forward_longer - forward,
+        backward_longer - backward,
+    )
+
+
+def _mode_flops(draft: Draft, graph: Graph, mode: str, length: int) -> tuple[int, int]:
+    """FLOPs forward and backward, a token, in sequences of `length`; linear in it."""
     variant, sites = _trained(draft, mode)
-    again = _checkpointed_sites(draft, graph, sites)
-    forward = _flops(draft, graph, mode, draft.order[mode])
-    trained = _flops(draft, graph, variant, sites)
-    recomputed = _flops(draft, graph, variant, again)
-    return Cost(forward, 3 * trained - forward + recomputed, 4 * kept_features(draft, mode))
+    forward = _flops(draft, graph, mode, draft.order[mode], length)
+    trained = forward if variant == mode else _flops(draft, graph, variant, sites, length)
+    recomputed = sum(trained[site] for site in _checkpointed_sites(draft, graph, sites))
+    run = sum(forward.values())
+    return run, 3 * sum(trained.values()) - run + recomputed
 
 
 def _trained(draft: Draft, mode: str) -> tuple[str, tuple[str, ...]]:
@@ -50,12 +65,13 @@ def _checkpointed_sites(draft: Draft, graph: Graph, sites: Sequence[str]) -> tup
     return tuple(site for site in sites if graph.site(site).position in positions)
 
 
-def _flops(draft: Draft, graph: Graph, mode: str, sites: Sequence[str]) -> int:
-    """FLOPs forward, a token."""
+def _flops(draft: Draft, graph: Graph, mode: str, sites: Sequence[str], length: int) -> dict[str, int]:
+    """FLOPs forward by site, a token."""
     shapes = {store.name: store.shape for store in graph.stores}
-    return sum(
-        OPERATIONS[graph.site(site).operation].flops(_context(draft, graph, mode, site, shapes)) for site in sites
-    )
+    return {
+        site: OPERATIONS[graph.site(site).operation].flops(_context(draft, graph, mode, site, shapes, length))
+        for site in sites
+    }
 
 
 def kept_features(draft: Draft, mode: str, without: str | None = None) -> int:
@@ -69,7 +85,7 @@ def kept_features(draft: Draft, mode: str, without: str | None = None) -> int:
     kept = 0
     for site_id in sites:
         if graph.site(site_id).position not in inside:
-            context = _context(draft, graph, variant, site_id, shapes)
+            context = _context(draft, graph, variant, site_id, shapes, draft.spec.train.sequence_length)
             kept += OPERATIONS[graph.site(site_id).operation].kept(context)
     entering = {port for region in inside.values() for port in region.inputs}
     free = {port for port in entering if graph.site(port.site).operation in COUNTED_ELSEWHERE}
@@ -80,12 +96,14 @@ COUNTED_ELSEWHERE = frozenset({"document_mask", "rotary_table", "value_embedding
 """Operations of which one output serves all positions: counted where it is computed, or the same for all sequences."""
 
 
-def _context(draft: Draft, graph: Graph, mode: str, site_id: str, shapes: Mapping[str, tuple[int, ...]]) -> SiteContext:
+def _context(
+    draft: Draft, graph: Graph, mode: str, site_id: str, shapes: Mapping[str, tuple[int, ...]], length: int
+) -> SiteContext:
     ports = graph.inputs(site_id, mode)
     inputs = {target: value_width(port, draft.widths, graph, mode, shapes) for target, port in ports.items()}
     slots = {slot: shapes[name] for slot, name in graph.bindings(site_id, mode).items()}
     constants = dict(graph.site(site_id).attributes)
-    return SiteContext(constants, inputs, slots, draft.widths[site_id], draft.spec.train.sequence_length)
+    return SiteContext(constants, inputs, slots, draft.widths[site_id], length)
 
 
 def _depth(graph: Graph, mode: str, sites: Sequence[str]) -> int:

@@ -36,10 +36,10 @@ class Counts:
         self.quantization_aware += rounded
         self.shrunk += shrunk
         tokens = order.shape.batch_tokens
-        cost = plan.modes[order.mode].cost
+        forward, backward = plan.modes[order.mode].cost.flops_per_token(order.shape.sequence_length)
         forwards = 2 if order.stage == "distill" else 1
         self.tokens += tokens
-        self.flops += tokens * (forwards * cost.forward_flops_per_token + cost.backward_flops_per_token)
+        self.flops += tokens * (forwards * forward + backward)
 
     def plain(self) -> dict[str, Any]:
         """As plain values."""

@@ -38,3 +38,16 @@ def test_cost_matches_what_torch_counts(name: str, sets: list[str]) -> None:
         planned = mode.cost.forward_flops_per_token + len(mode.positions) * 2 * dim * (length - 1)
         flops = counter.get_total_flops() / (tokens.numel() * planned)
         assert 0.97 < flops <= 1.0, f"{name} {mode.name}: counted / planned = {flops:.3f}"
+
+
+@pytest.mark.parametrize("name", ["quickstart", "micro-crawler-run8", "quickstart-recipe"])
+def test_flops_of_another_length_are_those_of_a_spec_with_it(name: str) -> None:
+    plan = load_plan(SPECS / f"{name}.yaml")
+    length = plan.spec.train.sequence_length // 2
+    shorter = load_plan(
+        SPECS / f"{name}.yaml", [f"train.sequence_length={length}", f"evaluate.sequence_length={length}"]
+    )
+    for mode, planned in plan.modes.items():
+        cost = shorter.modes[mode].cost
+        assert planned.cost.flops_per_token(length) == (cost.forward_flops_per_token, cost.backward_flops_per_token)
+        assert planned.cost.flops_per_token(length) < planned.cost.flops_per_token(2 * length)

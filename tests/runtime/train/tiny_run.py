@@ -14,7 +14,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from loopspec.compiler.plan import Plan, PlannedStore
+from loopspec.compiler.plan import Cost, Plan, PlannedStore
 from loopspec.compiler.spec.architecture import Init
 from loopspec.compiler.spec.cadence import Phase, Until
 from loopspec.compiler.spec.clock import Stop
@@ -84,10 +84,7 @@ def make_plan(train: Train, stores: Any = STORES, cadence: tuple[Phase, ...] = C
     )
     plain = {"blocks": {}, "train": repr(train), "cadence": repr(cadence)}
     spec = SimpleNamespace(train=train, cadence=cadence, activities=ACTIVITIES, plain=plain)
-    costs = {
-        mode: SimpleNamespace(cost=SimpleNamespace(forward_flops_per_token=to, backward_flops_per_token=fro))
-        for mode, (to, fro) in COSTS.items()
-    }
+    costs = {mode: SimpleNamespace(cost=Cost(to, fro, 0)) for mode, (to, fro) in COSTS.items()}
     graph = SimpleNamespace(stores=planned)
     return cast("Plan", SimpleNamespace(stores=planned, spec=spec, modes=costs, graph=graph))
 
