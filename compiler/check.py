@@ -19,6 +19,7 @@ from .schema.lookup import known_path, takes_null
 from .source.canonical import resolved_yaml
 from .source.diagnostic import Diagnostic, has_errors
 from .source.expectation import apply_expectations, expected_codes
+from .source.limit import limited
 from .source.nodes import Mapping, mapping_to_plain
 from .source.report import render
 from .source.resolve import SourceDocument, load_source
@@ -131,4 +132,4 @@ def _finish(
         came = {item.code for item in problems if item.code.startswith(TRAINING_FAULTS)}
         expected = tuple(item for item in expected if item.code in came)
     marked = apply_expectations(problems, expected)
-    return Checked(document, tuple(marked), plain, draft, None if draft is None else freeze(draft))
+    return Checked(document, tuple(limited(marked)), plain, draft, None if draft is None else freeze(draft))

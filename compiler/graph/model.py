@@ -6,7 +6,7 @@ mode; `flow` edges carry the modes in which they hold. Identity is the declared 
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from math import prod
 from typing import Any, Literal
@@ -94,6 +94,47 @@ class Port:
     name: str = "out"
 
 
+class _Edges:
+    """The edges of a graph by kind, mode (None: any) and site, read off once; in the order in which they were added."""
+
+    __slots__ = ("bindings", "flowing", "inputs", "orders", "readers", "reads", "writes")
+
+    def __init__(self, graph: nx.MultiDiGraph[str]) -> None:
+        self.inputs: dict[tuple[str, str], dict[str, Port]] = {}
+        self.bindings: dict[tuple[str, str | None], dict[str, str]] = {}
+        self.reads: dict[tuple[str, str], dict[str, str]] = {}
+        self.writes: dict[tuple[str, str], dict[str, str]] = {}
+        self.flowing: set[tuple[str, str]] = set()
+        self.readers: dict[tuple[str, str | None], dict[str, None]] = {}
+        self.orders: dict[str, tuple[str, ...]] = {}
+        for source, target, data in graph.in_edges(data=True):
+            self._enter(source, target, data)
+        for source, target, data in graph.out_edges(data=True):
+            self._leave(source, target, data)
+
+    def _enter(self, source: str, target: str, data: dict[str, Any]) -> None:
+        kind = data["kind"]
+        if kind == "flow":
+            port = Port(source, data["source"])
+            for mode in data["modes"]:
+                self.inputs.setdefault((target, mode), {})[data["target"]] = port
+                self.flowing.add((source, mode))
+        elif kind == "binds":
+            for mode in (None, *data["modes"]):
+                self.bindings.setdefault((target, mode), {})[data["slot"]] = source
+        elif kind == "reads":
+            for mode in data["modes"]:
+                self.reads.setdefault((target, mode), {})[data["slot"]] = source
+
+    def _leave(self, source: str, target: str, data: dict[str, Any]) -> None:
+        if data["kind"] == "binds":
+            for mode in (None, *data["modes"]):
+                self.readers.setdefault((source, mode), {})[target] = None
+        elif data["kind"] == "writes":
+            for mode in data["modes"]:
+                self.writes.setdefault((source, mode), {})[data["slot"]] = target
+
+
 @dataclass(slots=True)
 class Graph:
     """A MultiDiGraph whose nodes carry a Store, Site or State under `node`.
@@ -110,6 +151,7 @@ class Graph:
     nx: nx.MultiDiGraph[str] = field(default_factory=nx.MultiDiGraph)
     sublayers: dict[str, str] = field(default_factory=dict)
     built: dict[str, dict[str, int]] = field(default_factory=dict)
+    _known: _Edges | None = field(default=None, init=False, repr=False, compare=False)
 
     def nodes(self, kind: type) -> Iterator[Any]:
         """All nodes of one class, in the order in which they were declared."""
@@ -131,37 +173,42 @@ class Graph:
         assert isinstance(node, Site), site_id
         return node
 
-    def inputs(self, site_id: str, mode: str) -> dict[str, Port]:
+    def inputs(self, site_id: str, mode: str) -> Mapping[str, Port]:
         """What flows into each input port of a site in a mode."""
-        return {
-            data["target"]: Port(source, data["source"])
-            for source, _, data in self.nx.in_edges(site_id, data=True)
-            if data["kind"] == "flow" and mode in data["modes"]
-        }
+        return self._edges.inputs.get((site_id, mode), {})
 
-    def bindings(self, site_id: str, mode: str | None = None) -> dict[str, str]:
+    def bindings(self, site_id: str, mode: str | None = None) -> Mapping[str, str]:
         """Store name by slot, in a mode or (None) in all of them together."""
-        return {
-            data["slot"]: source
-            for source, _, data in self.nx.in_edges(site_id, data=True)
-            if data["kind"] == "binds" and (mode is None or mode in data["modes"])
-        }
+        return self._edges.bindings.get((site_id, mode), {})
 
     def flows_on(self, site_id: str, mode: str) -> bool:
         """Whether any site reads an output of this one in a mode."""
-        out = self.nx.out_edges(site_id, data=True)
-        return any(data["kind"] == "flow" and mode in data["modes"] for _, _, data in out)
+        return (site_id, mode) in self._edges.flowing
+
+    def reads(self, site_id: str, mode: str) -> Mapping[str, str]:
+        """State name by slot that a site reads in a mode."""
+        return self._edges.reads.get((site_id, mode), {})
+
+    def writes(self, site_id: str, mode: str) -> Mapping[str, str]:
+        """State name by slot that a site writes in a mode."""
+        return self._edges.writes.get((site_id, mode), {})
 
     def touched(self, site_id: str, mode: str) -> dict[str, str]:
         """State name by slot that a site reads or writes in a mode."""
-        ends = [(state, data) for state, _, data in self.nx.in_edges(site_id, data=True) if data["kind"] == "reads"]
-        ends += [(state, data) for _, state, data in self.nx.out_edges(site_id, data=True) if data["kind"] == "writes"]
-        return {data["slot"]: state for state, data in ends if mode in data["modes"]}
+        return {**self.reads(site_id, mode), **self.writes(site_id, mode)}
 
     def readers(self, store: str, mode: str | None = None) -> tuple[str, ...]:
         """Sites that bind a store, in a mode or in any."""
-        edges = self.nx.out_edges(store, data=True)
-        return tuple(dict.fromkeys(target for _, target, data in edges if mode is None or mode in data["modes"]))
+        return tuple(self._edges.readers.get((store, mode), ()))
+
+    @property
+    def _edges(self) -> _Edges:
+        """Of a graph that is not frozen they may change at any time, so they are read off afresh."""
+        known = self._known
+        if known is None:
+            known = _Edges(self.nx)
+            self._known = known if nx.is_frozen(self.nx) else None
+        return known
 
     def mode_sites(self, mode: str) -> tuple[str, ...]:
         """Sites of a mode in execution order: topological, ties in the order of `built`.
@@ -170,13 +217,17 @@ class Graph:
 
         Raises networkx.NetworkXUnfeasible where the mode has a cycle (the verifier reports it).
         """
+        known = self._edges.orders
+        if mode not in known:
+            known[mode] = self._ordered(mode)
+        return known[mode]
+
+    def _ordered(self, mode: str) -> tuple[str, ...]:
+        edges = self._edges
         flow: nx.DiGraph[str] = nx.DiGraph()
-        flow.add_nodes_from(site.id for site in self.nodes(Site) if mode in self.nx.nodes[site.id]["modes"])
-        flow.add_edges_from(
-            (source, target)
-            for source, target, data in self.nx.edges(data=True)
-            if data["kind"] == "flow" and mode in data["modes"]
-        )
+        sites = [site.id for site in self.nodes(Site) if mode in self.nx.nodes[site.id]["modes"]]
+        flow.add_nodes_from(sites)
+        flow.add_edges_from((port.site, site) for site in sites for port in edges.inputs.get((site, mode), {}).values())
         flow.add_edges_from(self._reads_before_writes(mode))
         order = self.built.get(mode, {})
         return tuple(nx.lexicographical_topological_sort(flow, key=order.__getitem__))

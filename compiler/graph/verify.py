@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from typing import Any
 
 import networkx as nx
 
@@ -68,14 +67,7 @@ def _unknown_port(graph: Graph) -> Iterator[str]:
 
 
 def _two_flows_into_one_port(graph: Graph) -> Iterator[str]:
-    for site in _sites(graph):
-        seen: set[tuple[str, str]] = set()
-        for _, _, data in graph.nx.in_edges(site.id, data=True):
-            if data["kind"] == "flow":
-                for mode in data["modes"]:
-                    if (data["target"], mode) in seen:
-                        yield f"{site.id}.{data['target']} in {mode}"
-                    seen.add((data["target"], mode))
+    yield from _twice(graph, "flow", "target")
 
 
 def _wrong_slots(graph: Graph) -> Iterator[str]:
@@ -89,14 +81,17 @@ def _wrong_slots(graph: Graph) -> Iterator[str]:
 
 
 def _two_stores_in_one_slot(graph: Graph) -> Iterator[str]:
-    for site in _sites(graph):
-        seen: set[tuple[str, str]] = set()
-        for _, _, data in graph.nx.in_edges(site.id, data=True):
-            if data["kind"] == "binds":
-                for mode in data["modes"]:
-                    if (data["slot"], mode) in seen:
-                        yield f"{site.id}.{data['slot']} in {mode}"
-                    seen.add((data["slot"], mode))
+    yield from _twice(graph, "binds", "slot")
+
+
+def _twice(graph: Graph, kind: str, end: str) -> Iterator[str]:
+    """Port or slot of a site that several edges of a kind enter in one mode."""
+    seen: set[tuple[str, str, str]] = set()
+    for _, site, data in graph.nx.in_edges(data=True):
+        for mode in data["modes"] if data["kind"] == kind else ():
+            if (site, data[end], mode) in seen:
+                yield f"{site}.{data[end]} in {mode}"
+            seen.add((site, data[end], mode))
 
 
 def _binding_that_is_not_the_modules(graph: Graph) -> Iterator[str]:
@@ -160,22 +155,12 @@ def _wrong_states(graph: Graph) -> Iterator[str]:
     for site in _sites(graph):
         operation = OPERATIONS[site.operation]
         for mode in sorted(graph.nx.nodes[site.id]["modes"]):
-            reads = _states(graph.nx.in_edges(site.id, data=True), "reads", mode)
-            writes = _states(graph.nx.out_edges(site.id, data=True), "writes", mode)
+            reads, writes = graph.reads(site.id, mode), graph.writes(site.id, mode)
             for kind, found, wanted in (("reads", reads, operation.states), ("writes", writes, operation.writes)):
                 slots = sorted(found.keys() ^ set(wanted))
                 yield from (f"{site.id} in {mode}: {kind} {slot}" for slot in slots)
             apart = sorted(slot for slot in reads.keys() & writes.keys() if reads[slot] != writes[slot])
             yield from (f"{site.id} in {mode}: two states in {slot}" for slot in apart)
-
-
-def _states(edges: Iterable[tuple[str, str, dict[str, Any]]], kind: str, mode: str) -> dict[str, str]:
-    """State by slot, of the edges of a kind in a mode."""
-    return {
-        data["slot"]: source if kind == "reads" else target
-        for source, target, data in edges
-        if data["kind"] == kind and mode in data["modes"]
-    }
 
 
 REPORTS = frozenset({"relative_change"})

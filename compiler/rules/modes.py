@@ -14,6 +14,9 @@ from .findings import Findings, YamlPath
 from .places import StageView, stage_views
 from .stages import check_path
 
+MAX_TOTAL = 2 * MAX_POSITIONS
+"""Positions of all modes together."""
+
 Plain = dict[str, Any]
 
 
@@ -287,9 +290,14 @@ def _check_whole(
 ) -> None:
     path: YamlPath = ("modes", name)
     same = next((other for other, resolved in known if resolved == mode), None)
+    before = sum(_positions(views, resolved) for _, resolved in known)
     known.append((name, mode))
     if not any(_runs(views[stage], views, mode) for stage in mode):
         findings.error("LS216", path, f"mode {quoted(name)} leaves out every stage", "give one of them loops", key=True)
+    elif before <= MAX_TOTAL < before + _positions(views, mode):
+        total = before + _positions(views, mode)
+        message = f"with mode {quoted(name)}, all modes have {total:,} positions together; at most {MAX_TOTAL:,} fit"
+        findings.error("LS113", path, message, "use fewer modes, or modes of fewer loops", key=True)
     elif _positions(views, mode) > MAX_POSITIONS:
         message = f"mode {quoted(name)} has {_positions(views, mode):,} positions; at most {MAX_POSITIONS:,} fit"
         findings.error("LS113", path, message, "use fewer loops, or a shorter path", key=True)

@@ -153,12 +153,18 @@ def _locate(name: str, folder: Path) -> Path | None:
 
 def _not_found(name: str, folder: Path, span: Span) -> Diagnostic:
     """LS014 with the nearest name among the neighbours and the shipped specs."""
-    within = Path(name).parent
-    beside = folder / within
-    near = sorted(str(within / item.name) for item in beside.glob("*.y*ml")) if beside.is_dir() else []
-    hint = did_you_mean(name, [*near, *shipped_specs()])
+    hint = did_you_mean(name, [*_neighbours(Path(name).parent, folder), *shipped_specs()])
     message = f"the parent {quoted(name)} is neither a file beside this spec nor a spec of the package"
     return error("LS014", span, message, hint)
+
+
+def _neighbours(within: Path, folder: Path) -> list[str]:
+    """Specs in `within`, a folder beside the child; none where no folder can have that name."""
+    beside = folder / within
+    try:
+        return sorted(str(within / item.name) for item in beside.glob("*.y*ml")) if beside.is_dir() else []
+    except OSError:  # a name that is too long
+        return []
 
 
 def _fail(chain: Chain, *problems: Diagnostic) -> None:

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from math import sqrt
 from typing import Any
 
+import networkx as nx
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
+from support.examples import examples
 from support.random_specs import specs
 from support.small_specs import draft_of, group, small, spec_of
 
@@ -25,6 +28,7 @@ def graph_of_one_mode(architecture: Architecture, mode: str) -> Graph:
     table, builder = Table(architecture, resolve_modes(architecture)), GraphBuilder()
     declare_stores(builder, architecture, table)
     ModeUnroller(builder, architecture, table).unroll(mode)
+    nx.freeze(builder.graph.nx)  # or every question reads all its edges
     return builder.graph
 
 
@@ -54,7 +58,7 @@ def check_modes_agree(architecture: Architecture) -> None:
             assert source == sources[site_id]
 
 
-def assert_bindings_agree(here: dict[str, str], full: dict[str, str], mode: Mode, site: str) -> None:
+def assert_bindings_agree(here: Mapping[str, str], full: Mapping[str, str], mode: Mode, site: str) -> None:
     """The stores are the same, but for the deltas of a stage that the mode leaves without them."""
     path = mode.get(site.partition("/")[0])
     off = path is not None and "delta" in path.without
@@ -72,7 +76,7 @@ def of_this_mode_alone(site: Site, mode: str, runs: int) -> bool:
 
 
 @given(specs())
-@settings(max_examples=15, deadline=None, derandomize=True)
+@examples(15, derandomize=True)
 def test_sites_of_single_are_sites_of_full(plain: dict[str, Any]) -> None:
     check_modes_agree(spec_of(plain).architecture)
 
@@ -83,7 +87,7 @@ def test_sites_of_single_are_sites_of_full(plain: dict[str, Any]) -> None:
     st.sampled_from(["pass", "path"]),
     st.sampled_from(["site", "first_use", "block"]),
 )
-@settings(max_examples=15, deadline=None, derandomize=True)
+@examples(15, derandomize=True)
 def test_modes_of_many_loops_keep_what_they_share(path: list[int], loops: int, scope: str, index: str) -> None:
     plain = small(
         blocks={"core": group(3, residual={"norm_scale": {"index": index}})},

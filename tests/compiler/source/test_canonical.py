@@ -1,7 +1,8 @@
 import math
 
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
+from support.examples import examples
 
 from loopspec.compiler.source.canonical import resolved_yaml
 from loopspec.compiler.source.nodes import to_plain
@@ -28,7 +29,7 @@ def strict(value):
     return (type(value).__name__, value, math.copysign(1, value) if isinstance(value, float) else 0)
 
 
-@settings(max_examples=100, deadline=None)
+@examples(100)
 @given(st.dictionaries(TEXT, VALUES, max_size=5))
 def test_round_trip(plain):
     text = resolved_yaml(plain)

@@ -2,8 +2,9 @@ import time
 
 import pytest
 import yaml
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
+from support.examples import examples
 
 from loopspec.compiler.source import yaml_reader
 from loopspec.compiler.source.files import decode
@@ -199,7 +200,7 @@ _YAML_PIECES = st.lists(
 ).map("".join)
 
 
-@settings(max_examples=300, deadline=None)
+@examples(300)
 @given(st.one_of(st.binary(max_size=60), st.text(max_size=60).map(lambda t: t.encode("utf-8", "surrogatepass")),
                  _YAML_PIECES.map(str.encode)))  # fmt: skip
 def test_any_bytes_give_a_tree_or_a_diagnostic(data):
