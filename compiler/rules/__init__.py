@@ -8,6 +8,7 @@ from ..passes.draft import Draft
 from .averages import check_averages
 from .blocks import check_blocks
 from .cadence import check_modes
+from .calibration import check_calibration, check_grids
 from .checkpointing import check_checkpointing
 from .clocks import check_clocks
 from .data import check_data
@@ -44,6 +45,8 @@ DOCUMENT_RULES: tuple[Callable[[Findings], None], ...] = (
 PLAN_RULES: tuple[Callable[[Findings, Draft], None], ...] = (
     check_quantization,
     check_deviations,
+    check_calibration,
+    check_grids,
     check_budget,
     check_phases,
     check_liveness,

@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from math import prod
 
-from ..graph.model import Store
 from ..passes.draft import Draft
 from ..passes.quantization import first_rule, matches
 from ..source.wording import few
@@ -19,11 +17,11 @@ def check_quantization(findings: Findings, draft: Draft) -> None:
     assert draft.graph is not None
     policy = draft.spec.quantization
     exported = [store for store in draft.graph.stores if store.exported]
-    taken = {first_rule(policy, store) for store in exported}
+    taken = {first_rule(draft, store) for store in exported}
     for index, rule in enumerate(policy.rules):
         if index in taken:
             continue
-        reason = _why_nothing(rule.match, draft.graph.stores)
+        reason = _why_nothing(rule.match, draft)
         findings.error(
             "LS301",
             ("quantization", "rules", index),
@@ -41,8 +39,9 @@ def check_quantization(findings: Findings, draft: Draft) -> None:
         )
 
 
-def _why_nothing(match: Match, stores: Iterable[Store]) -> str:
-    matched = [store for store in stores if matches(match, store)]
+def _why_nothing(match: Match, draft: Draft) -> str:
+    assert draft.graph is not None
+    matched = [store for store in draft.graph.stores if matches(match, store, draft.uses[store.name].sites)]
     if any(store.exported for store in matched):
         return "earlier rules take every store that it matches"
     if matched:
@@ -59,7 +58,7 @@ def check_deviations(findings: Findings, draft: Draft) -> None:
         if clip is None or clip.kind != "std":
             continue
         exported = (store for store in draft.graph.stores if store.exported)
-        taken = [store for store in exported if first_rule(policy, store) == index]
+        taken = [store for store in exported if first_rule(draft, store) == index]
         path: YamlPath = ("quantization", "rules", index, "scheme", "clip")
         single = [store.name for store in taken if _row_elements(store.shape) == 1]
         if single:

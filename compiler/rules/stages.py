@@ -15,7 +15,7 @@ from .parts import check_parts
 from .places import StageView, check_places, stage_views
 from .value_residual import check_value_residual
 
-MAX_STORED_BLOCKS = 2048
+MAX_STORED_BLOCKS = 256
 
 
 def check_stages(findings: Findings) -> None:

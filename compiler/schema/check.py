@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from functools import cache
 
 from ..source.diagnostic import Diagnostic, error
+from ..source.limit import MAX_PROBLEMS, checking_stopped
 from ..source.nodes import Mapping, Scalar, Sequence
 from ..source.span import Span
 from ..source.wording import did_you_mean, listing, nearest, quoted
@@ -22,6 +23,9 @@ from .validator import Fault, YamlPath, find_faults
 from .values import TRANSLATIONS, name_problem, sentence
 
 _ORDER = {keyword: rank for rank, keyword in enumerate(TRANSLATIONS)}
+_UNEXPLAINED = ""
+"""Stands for the owners of a key that is one too many to be looked at."""
+
 _UNKNOWN = ("additionalProperties", "unevaluatedProperties")
 
 
@@ -31,7 +35,11 @@ def check_against_schema(document_root: Mapping, schema: Schema) -> list[Diagnos
     homes = cache(lambda: _homes(schema))
     values: dict[YamlPath, list[Fault]] = {}
     problems: list[Diagnostic] = []
+    stopped: list[Diagnostic] = []
     for fault in find_faults(schema, places.at(()).plain):
+        if len(values) + len(problems) > MAX_PROBLEMS:
+            stopped = [checking_stopped(places.at(fault.path[:-1] if fault.of_name else fault.path).span)]
+            break
         if fault.of_name:
             problems.append(_bad_name(places.at(fault.path), fault))
         else:
@@ -44,10 +52,10 @@ def check_against_schema(document_root: Mapping, schema: Schema) -> list[Diagnos
         if isinstance(place.node, Mapping):
             assert isinstance(place.plain, dict)
             kinds = selectors(place.parts)  # one that is left out has its default in `plain`, where it has one
-            undecided = any(kind not in place.plain or (*path, kind) in values for kind in kinds)
+            undecided = any(kind not in place.plain or (*path, kind) in values for kind in kinds) or bool(stopped)
             problems += _key_problems(_Keys(schema, place, place.node, undecided, homes), found)
     reported = frozenset(id(places.at(path).node) for path in values)
-    return problems + check_empty_values(document_root, reported)
+    return problems + stopped + check_empty_values(document_root, reported)
 
 
 def _bad_name(place: Place, fault: Fault) -> Diagnostic:
@@ -97,7 +105,8 @@ def _strange_keys(keys: _Keys) -> dict[str, list[str]]:
     """Each key that does not belong here -> the kinds that it would belong to (none: most likely misspelled)."""
     fixed = property_schemas(keys.place.parts)
     found = [key for key in keys.node.entries if key not in fixed and free_key_schemas(keys.place.parts, key) is None]
-    return {key: _owners(keys.schema, keys.place.parts, key) for key in found}
+    explained = {key: _owners(keys.schema, keys.place.parts, key) for key in found[:MAX_PROBLEMS]}
+    return explained | {key: [_UNEXPLAINED] for key in found[MAX_PROBLEMS:]}
 
 
 def _unknown(keys: _Keys, strange: dict[str, list[str]]) -> list[Diagnostic]:
@@ -105,6 +114,9 @@ def _unknown(keys: _Keys, strange: dict[str, list[str]]) -> list[Diagnostic]:
     where = f" in {quoted(keys.place.name)}" if keys.place.name else ""
     problems: list[Diagnostic] = []
     for key, owners in strange.items():
+        if owners == [_UNEXPLAINED]:
+            problems.append(error("LS020", keys.node.entries[key].key_span, f"unknown key {quoted(key)}"))
+            continue
         if owners and keys.undecided:
             continue
         message = f"unknown key {quoted(key)}{where}"

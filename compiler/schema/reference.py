@@ -92,7 +92,7 @@ def _example(_: str) -> str:
 def _bounds(_: str) -> str:
     return (
         f"{MAX_BYTES:,} bytes a file, {MAX_DEPTH} levels, {MAX_NODES:,} values with aliases expanded, "
-        f"a chain of {MAX_CHAIN} parents, {MAX_POSITIONS:,} positions"
+        f"a chain of {MAX_CHAIN} parents, {MAX_POSITIONS:,} positions a mode"
     )
 
 

@@ -34,6 +34,7 @@ TITLES: dict[str, str] = {
     "LS025": "too few or too many items",
     "LS026": "text of the wrong form",
     "LS027": "an item listed twice",
+    "LS028": "more problems than are shown",
     "LS030": "an expected problem that did not come",
     # LS1xx: blocks, stages and features that do not fit together
     "LS101": "a width that does not split into the heads",
@@ -91,9 +92,15 @@ TITLES: dict[str, str] = {
     "LS302": "a store without a quantization rule",
     "LS303": "a std clip on rows of one element",
     "LS304": "a std clip on rows that start as a constant",
+    "LS305": "a calibrated scheme on what is no matrix",
+    "LS306": "quantization-aware training to a grid that is chosen after it",
+    "LS307": "a calibration that no scheme uses",
+    "LS308": "groups of columns no shorter than a row",
+    "LS309": "row bits that do not lie around the scheme's bits",
     # LS4xx: the budget
     "LS401": "a model that does not fit the budget",
     "LS402": "a model that may not fit the budget",
+    "LS403": "a margin that no scheme uses",
     # LS5xx: stores that nothing uses or trains, numbers of the recipe
     "LS501": "a value embedding that nothing uses",
     "LS502": "a loop vector with one loop",

@@ -15,10 +15,11 @@ from .train import Train
 
 @dataclass(frozen=True, slots=True)
 class Budget:
-    """Decimal bytes: the limit, and what of it the code takes."""
+    """Decimal bytes: the limit, what of it the code takes, and what a scheme that fits itself to it leaves free."""
 
     bytes: int
     code_bytes: int
+    margin: int = 0
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,13 +7,14 @@ from typing import Any
 from . import Budget, Spec
 from .batches import BatchShape, build_batch_phases
 from .build_architecture import build_architecture
+from .build_quantization import build_quantization
 from .cadence import build_cadence
 from .clock import Stop
 from .data import build_data
 from .evaluate import build_evaluate
 from .optimizer import Assignment, build_optimizer
 from .penalties import build_penalties
-from .quantization import Clip, Codec, Match, Quantization, Rule, Scheme
+from .quantization import Match
 from .resolve_blocks import resolve_blocks
 from .train import (
     Average,
@@ -43,21 +44,11 @@ def build_spec(plain: Plain) -> Spec:
         architecture=build_architecture(plain),
         cadence=build_cadence(plain),
         activities=dict(plain["activities"]),
-        quantization=_quantization(plain["quantization"]),
+        quantization=build_quantization(plain["quantization"]),
         train=_train(plain["train"]),
         evaluate=build_evaluate(plain["evaluate"], plain["train"]),
         plain=plain,
     )
-
-
-def _quantization(plain: Plain) -> Quantization:
-    rules = tuple(Rule(_scheme(rule["scheme"]), Match(**rule["match"])) for rule in plain["rules"])
-    return Quantization(rules, Codec(**plain["codec"]))
-
-
-def _scheme(plain: Plain) -> Scheme:
-    clip = plain.get("clip")
-    return Scheme(plain["kind"], plain.get("bits"), None if clip is None else Clip(**clip))
 
 
 def _train(plain: Plain) -> Train:

@@ -2,22 +2,24 @@
 
 from __future__ import annotations
 
+from .encoding import encode
 from .errors import QuantizeError
-from .integer import Codes, dequantize, quantize_rows, row_shape
 from .report import StoreReport, report_store
-from .store import EncodedStore, check_parts, decode, encode, part_bytes
+from .statistics import StoreStatistics
+from .storage import Storage, part_bytes, row_shape, storage_of
+from .store import EncodedStore, check_parts, decode
 
 __all__ = [
-    "Codes",
     "EncodedStore",
     "QuantizeError",
+    "Storage",
     "StoreReport",
+    "StoreStatistics",
     "check_parts",
     "decode",
-    "dequantize",
     "encode",
     "part_bytes",
-    "quantize_rows",
     "report_store",
     "row_shape",
+    "storage_of",
 ]

@@ -2,59 +2,58 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import Any
 
 import torch
 from torch import Tensor
 
-from ...compiler.spec.quantization import Clip, Scheme
-from .integer import SMALLEST_STEP, row_shape
-from .store import decode, encode
-
-HALF_DIGITS, HALF_LEAST_EXPONENT = 11, -24
+from ...compiler.spec.quantization import Scheme
+from .errors import QuantizeError
+from .fake_steps import device_limits, device_steps, nearest, stored, used
+from .storage import row_shape
+from .units import column_blocks
 
 
 @torch.no_grad()
 def round_as_exported(weight: Tensor, scheme: Scheme, store: str) -> Tensor:
-    """What `decode(encode(weight))` gives under an integer scheme: same shape, dtype and device as `weight`.
+    """What `decode(encode(weight))` gives, bit for bit: same shape, dtype and device as `weight`.
 
-    Clips of `LIMITS` are computed where the weight lies; any other goes through the exporter itself, on the CPU.
-    (A `std` row whose mean lies outside its grid is clipped here; the exporter refuses it.)
+    Under gptq, which training cannot know, each weight is rounded to nearest on the same grid. (A unit that the
+    exporter refuses, since its `std` grid or percentile would make it zero, is clipped here.)
+
+    Raises:
+        QuantizeError: the grid is not known before calibration, or after training (see `Scheme.known_in_training`).
     """
-    assert scheme.kind == "integer" and scheme.clip is not None, scheme
-    limits = LIMITS.get(scheme.clip.kind)
-    if limits is None:
-        decoded = decode(encode(store, weight.detach().float().cpu().numpy(), scheme))
-        return torch.from_numpy(decoded).to(weight)
-    rows = weight.detach().float().reshape(row_shape(tuple(weight.shape)))
-    steps = nearest_half(limits(rows, scheme.clip) / scheme.levels).clamp_min(float(SMALLEST_STEP))
-    steps = torch.where(rows.any(dim=1), steps, 0.0).float()[:, None]  # (rows, 1), each a float16 value
-    codes = (rows / torch.where(steps == 0, 1.0, steps)).round().clamp(-scheme.levels, scheme.levels)
-    return (codes * steps).reshape(weight.shape).to(weight.dtype)
+    if not scheme.known_in_training:
+        raise QuantizeError(
+            f"store {store}: {scheme} is not known while the model trains, so no step can round to it; "
+            "leave quantization_aware out, or give the store a scheme that follows from its weights alone"
+        )
+    levels = scheme.levels if scheme.kind == "integer" else 1
+    matrix = weight.detach().float().reshape(row_shape(tuple(weight.shape)))
+    blocks = _split(matrix, scheme)
+    steps = device_steps(blocks, scheme, levels)
+    rounded = [_rounded(block, exact, scheme, levels) for block, exact in zip(blocks, steps, strict=True)]
+    joined = torch.cat([values.reshape(len(matrix), -1) for values in rounded], dim=1)
+    return joined.reshape(weight.shape).to(weight.dtype)
 
 
-def nearest_half(values: Tensor) -> Tensor:
-    """Not negative float64 values rounded to float16's, half to even, as float64.
-
-    A cast would round twice, by way of float32, and so meet another step than the exporter about once in 10,000 rows.
-    """
-    _, exponents = torch.frexp(values)
-    spacing = torch.ldexp(torch.ones_like(values), (exponents - HALF_DIGITS).clamp_min(HALF_LEAST_EXPONENT))
-    return torch.round(values / spacing) * spacing
+def _split(matrix: Tensor, scheme: Scheme) -> list[Tensor]:
+    """(units, width) of each block; see `units`."""
+    if scheme.step.per == "store":
+        return [matrix.reshape(1, -1)]
+    parts = [matrix[:, block] for block in column_blocks(matrix.shape[1], scheme.step)]
+    return [part.reshape(-1, min(scheme.step.group or part.shape[1], part.shape[1])) for part in parts]
 
 
-def _absmax(rows: Tensor, clip: Clip) -> Tensor:
-    return rows.abs().amax(dim=1).double()
-
-
-def _std(rows: Tensor, clip: Clip) -> Tensor:
-    assert clip.k is not None
-    return clip.k * rows.double().std(dim=1, correction=0)
-
-
-LIMITS: dict[str, Callable[[Tensor, Clip], Tensor]] = {"absmax": _absmax, "std": _std}
-"""By clip kind: where each row's grid ends, float64 (rows,)."""
+def _rounded(block: Tensor, exact: Tensor, scheme: Scheme, levels: int) -> Tensor:
+    """Decoded values (units, width)."""
+    if scheme.kind == "binary":
+        return torch.where(block >= 0, 1.0, -1.0) * stored(exact, scheme.step)
+    if scheme.clip is not None and scheme.clip.kind == "percentile":
+        limits = device_limits(block, scheme.clip)
+        block = block.clamp(-limits, limits)
+    return nearest(block, used(exact, scheme.step), levels) * stored(exact, scheme.step)
 
 
 class _StraightThrough(torch.autograd.Function):

@@ -1,0 +1,34 @@
+from __future__ import annotations
+
+import numpy as np
+from hypothesis import given
+from hypothesis import strategies as st
+from hypothesis.extra import numpy as hnp
+from support.examples import examples
+
+from loopspec.compiler.spec.quantization import Clip, Scheme
+from loopspec.runtime.quantize import decode, encode, report_store
+from loopspec.runtime.quantize.prune import prune_smallest
+
+SMALL = hnp.arrays(np.float32, st.tuples(st.integers(1, 4), st.integers(1, 6)), elements=st.floats(-2, 2, width=16))
+
+
+@examples(100)
+@given(SMALL, st.floats(0, 0.99))
+def test_the_smallest_go_and_of_equal_ones_the_first(weights: np.ndarray, share: float) -> None:
+    order = sorted(range(weights.size), key=lambda index: (abs(weights.flat[index]), index))
+    expected = weights.copy()
+    expected.flat[order[: int(share * weights.size)]] = 0
+    before = weights.copy()
+    assert np.array_equal(prune_smallest(weights, share), expected)
+    assert np.array_equal(weights, before)
+
+
+def test_a_scheme_prunes_before_it_rounds_and_reports_it() -> None:
+    weights = np.random.default_rng(0).standard_normal((8, 50)).astype(np.float32)
+    for scheme in (Scheme("integer", 8, Clip("std", 4.0), prune=0.3), Scheme("float16", prune=0.3)):
+        encoded = encode("w", weights, scheme)
+        assert np.count_nonzero(decode(encoded)) <= 280
+        report = report_store(weights, encoded, scheme)
+        assert report.pruned == 120 and report.zero_weights >= 120
+    assert report.zero_weights == 120  # of floats, which round nothing else to zero
