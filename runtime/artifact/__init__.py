@@ -2,21 +2,28 @@
 
 from __future__ import annotations
 
-from .container import FORMAT_VERSION, MAGIC, build_artifact, parse_artifact
+from .builder import Frame, assemble, build_artifact, build_codes, build_frame, estimate_artifact_bytes
+from .container import FORMAT_VERSION, MAGIC, parse_artifact
 from .contents import LOOPSPEC_VERSION, ArtifactContents, ArtifactSummary
 from .errors import ArtifactError
 from .file import read_artifact, write_artifact
-from .header import STATE_SCHEME
+from .header import STATE_SCHEME, STATE_STORAGE
 
 __all__ = [
     "FORMAT_VERSION",
     "LOOPSPEC_VERSION",
     "MAGIC",
     "STATE_SCHEME",
+    "STATE_STORAGE",
     "ArtifactContents",
     "ArtifactError",
     "ArtifactSummary",
+    "Frame",
+    "assemble",
     "build_artifact",
+    "build_codes",
+    "build_frame",
+    "estimate_artifact_bytes",
     "parse_artifact",
     "read_artifact",
     "write_artifact",

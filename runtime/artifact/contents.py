@@ -7,13 +7,13 @@ from typing import Any
 
 from ..quantize import EncodedStore
 
-LOOPSPEC_VERSION = "0.1.0"
+LOOPSPEC_VERSION = "0.2.0"
 """Version of the package that writes; recorded, never interpreted by the reader."""
 
 
 @dataclass(frozen=True, slots=True)
 class ArtifactContents:
-    """Everything in an artifact, decompressed, with stores and states still encoded.
+    """Everything in an artifact, decompressed, with stores and states still quantized.
 
     Attributes:
         spec: the resolved spec as plain JSON (dicts with string keys, lists, strings, finite numbers, booleans, None).
@@ -48,7 +48,8 @@ class ArtifactSummary:
         header_bytes: the compressed header.
         data_bytes: the compressed data section.
         sha256: of the whole file, as `sha256sum` prints it.
-        store_bytes: each store's and state's part of `data_bytes`: its own frame and an estimated share of the pool.
+        store_bytes: each store's and state's estimated part of `data_bytes`.
+        stream_bytes: payloads by stream: `codes`, `pool`, `tokenizer`.
     """
 
     bytes: int
@@ -56,3 +57,4 @@ class ArtifactSummary:
     data_bytes: int
     sha256: str
     store_bytes: dict[str, int]
+    stream_bytes: dict[str, int]

@@ -8,12 +8,13 @@ from pathlib import Path
 
 from ...compiler.spec.quantization import Codec
 from ..atomic_file import write_atomically
-from .container import DIGEST_BYTES, MAX_HEADER_BYTES, MAX_SECTION_BYTES, PREAMBLE, build_artifact, parse_artifact
+from .builder import build_artifact
+from .container import DIGEST_BYTES, MAX_HEADER_BYTES, MAX_PLAIN_BYTES, PREAMBLE, parse_artifact
 from .contents import ArtifactContents, ArtifactSummary
 from .errors import ArtifactError
 
 # Compressing can make data a little larger, never by more than this.
-MAX_FILE_BYTES = PREAMBLE.size + MAX_HEADER_BYTES + MAX_SECTION_BYTES + MAX_SECTION_BYTES // 128 + DIGEST_BYTES
+MAX_FILE_BYTES = PREAMBLE.size + MAX_HEADER_BYTES + MAX_PLAIN_BYTES + MAX_PLAIN_BYTES // 128 + DIGEST_BYTES
 
 
 def write_artifact(path: Path, contents: ArtifactContents, codec: Codec) -> ArtifactSummary:
@@ -38,12 +39,16 @@ def read_artifact(path: Path) -> ArtifactContents:
     Raises:
         ArtifactError: no such file, or anything but a sound artifact of this format version.
     """
+    return parse_artifact(read_bytes(path), str(path))
+
+
+def read_bytes(path: Path) -> bytes:
+    """The whole of a file that may be an artifact. Raises ArtifactError for what is too long to be one, or no file."""
     try:
         with path.open("rb") as file:
             status = os.fstat(file.fileno())
             if not stat.S_ISREG(status.st_mode) or status.st_size > MAX_FILE_BYTES:
                 raise ArtifactError(f"{path}: not a regular file of at most {MAX_FILE_BYTES} bytes; give an artifact")
-            whole = file.read(status.st_size)
+            return file.read(status.st_size)
     except OSError as error:
         raise ArtifactError(f"{path}: cannot be read ({error}); give an artifact that `pack` wrote") from error
-    return parse_artifact(whole, str(path))

@@ -40,7 +40,7 @@ def content_size(frame: bytes, place: str) -> int:
     try:
         parameters = zstandard.get_frame_parameters(frame)
     except zstandard.ZstdError as error:
-        raise ArtifactError(f"{place}: not a zstd frame ({error}); pack the model again") from error
+        raise ArtifactError(f"{place}: not a zstd frame; pack the model again") from error
     size = int(parameters.content_size)
     if size in (zstandard.CONTENTSIZE_UNKNOWN, zstandard.CONTENTSIZE_ERROR) or parameters.dict_id:
         raise ArtifactError(f"{place}: its zstd frame declares no size or asks for a dictionary; pack the model again")
@@ -63,7 +63,7 @@ def decompress(frame: bytes, size: int, place: str) -> bytes:
     try:
         data = zstandard.ZstdDecompressor().decompress(frame, allow_extra_data=False)
     except zstandard.ZstdError as error:
-        raise ArtifactError(f"{place}: damaged zstd frame ({error}); pack the model again") from error
+        raise ArtifactError(f"{place}: damaged zstd frame; pack the model again") from error
     if len(data) != size:
         raise ArtifactError(f"{place}: decompressed to {len(data)} bytes, not {size}; pack the model again")
     return bytes(data)

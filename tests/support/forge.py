@@ -83,6 +83,10 @@ class Forge:
         }
         return self._ask(request)["pid"]
 
+    def start_code(self, code: str, arguments: Sequence[str | Path], output: Path) -> int:
+        """Starts `python -c CODE ARGUMENTS`."""
+        return self._ask({"code": code, "words": ["-c", *map(str, arguments)], "output": str(output)})["pid"]
+
     def wait(self, pid: int) -> int:
         """Waits for a process, and kills it when it takes too long."""
         return self._ask({"wait": pid})["code"]
@@ -189,6 +193,8 @@ def serve() -> None:
     torch.set_num_threads(1)
     roots = [path for found in loopspec.runtime.__path__ for path in (found, os.path.realpath(found))]
     before = set(sys.modules)
+    gc.collect()
+    gc.freeze()  # or each fork looks through all that was imported, and copies it
     for line in sys.stdin:
         request = json.loads(line)
         if "wait" in request:
@@ -223,18 +229,24 @@ def _spoil(number: int, frame: FrameType | None) -> None:
             found.data.add_(1e-3)
 
 
+def _run_code(request: dict[str, Any]) -> int:
+    sys.argv = request["words"]
+    exec(compile(request["code"], "<forge>", "exec"), {"__name__": "__main__"})
+    return 0
+
+
 def _child(request: dict[str, Any], roots: Sequence[str], main: Any, before: set[str]) -> None:
     output = os.open(request["output"], os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o644)
     nothing = os.open(os.devnull, os.O_RDONLY)
     for source, target in ((nothing, 0), (output, 1), (output, 2)):
         os.dup2(source, target)
-    os.environ.update(request["environment"])
+    os.environ.update(request.get("environment", {}))
     code = 99
     try:
-        if request["fault"] is not None:
+        if request.get("fault") is not None:
             signal.signal(signal.SIGUSR1, _spoil)
             sys.setprofile(Watcher(Fault(**request["fault"]), roots))
-        code = main(request["words"])
+        code = _run_code(request) if "code" in request else main(request["words"])
     finally:
         sys.setprofile(None)
         if os.environ.get("FORGE_MODULES"):

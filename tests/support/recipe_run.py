@@ -16,6 +16,7 @@ from loopspec.runtime.train.metrics import read_records
 STEPS = {"main": 12, "replay": 6, "distill": 4}
 TIMES = ("seconds", "began_seconds")
 
+_RULES = "[{match: {matrix: true}, scheme: {kind: integer, bits: 6, clip: {kind: absmax}}}, {scheme: {kind: float16}}]"
 _SPEC = """\
 spec_version: 1
 name: recipe
@@ -27,6 +28,7 @@ data:
 model: {{vocab_size: 257, dim: 8}}
 blocks: {{core: {{count: 1, attention: {{heads: 2, kv_heads: 1}}, mlp: {{ratio: 2}}}}}}
 graph: [{{stage: trunk, blocks: core, loops: 2}}]
+quantization: {{rules: {rules}}}
 cadence: [{{pattern: [single, full]}}]
 train:
   sequence_length: 16
@@ -57,7 +59,7 @@ def write_recipe(folder: Path, *, rounded: bool = True) -> Path:
     for number in range(20):
         (text / f"{number:02d}.txt").write_text(" ".join(draw.choice(words) for _ in range(150)) + "\n")
     path = folder / "recipe.yaml"
-    lines = _SPEC.format(text=text).splitlines(keepends=True)
+    lines = _SPEC.format(text=text, rules=_RULES).splitlines(keepends=True)
     path.write_text("".join(line for line in lines if rounded or "quantization_aware" not in line))
     return path
 

@@ -20,6 +20,14 @@ def group(count: int, **changes: Any) -> Plain:
     return {"count": count, "attention": {"heads": 2, "kv_heads": 1}, "mlp": {"ratio": 2}, **changes}
 
 
+FIXED_RULES = (
+    {"match": {"group": "embeddings"}, "scheme": {"kind": "integer", "bits": 8, "clip": {"kind": "std", "k": 20.0}}},
+    {"match": {"group": "matrices"}, "scheme": {"kind": "integer", "bits": 6, "clip": {"kind": "std", "k": 12.85}}},
+    {"scheme": {"kind": "float16"}},
+)
+"""Fixed grids, which training can round to."""
+
+
 def small(**sections: Any) -> Plain:
     """Two blocks in one stage, width 16; `sections` replaces whole sections."""
     return {
@@ -30,6 +38,7 @@ def small(**sections: Any) -> Plain:
         "graph": [{"stage": "trunk", "blocks": "core"}],
         "train": {"sequence_length": 8, "batch_tokens": 16, "stop": {"steps": 10}},
         "evaluate": {"stride": 4},
+        "quantization": {"rules": list(FIXED_RULES)},
         **sections,
     }
 
