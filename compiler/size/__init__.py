@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 from .entropy import gaussian_entropy, row_maximum
-from .estimate import Interval, Sized, SizedStore, predict_size, store_interval
+from .estimate import Estimate, estimate, size_estimate
 from .header import predict_header
+from .interval import Interval
+from .store import SizedStore, store_interval
 
 __all__ = [
+    "Estimate",
     "Interval",
-    "Sized",
     "SizedStore",
+    "estimate",
     "gaussian_entropy",
     "predict_header",
-    "predict_size",
     "row_maximum",
+    "size_estimate",
     "store_interval",
 ]

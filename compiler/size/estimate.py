@@ -5,94 +5,98 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass
 from math import ceil, prod
-from typing import Protocol
 
 from ..plan import SizeEstimate
-from ..spec.quantization import Codec, Scheme
-from .entropy import gaussian_entropy, row_maximum
-from .factors import STEP_BYTES, Factor, level_factor, value_factor
+from ..spec import Budget
+from ..spec.quantization import Codec
+from .interval import NOTHING, Interval
+from .store import SizedStore, coarsest_interval, store_interval
 
-CONTAINER_BYTES = 28 + 32
-"""The artifact's preamble and its SHA-256."""
+CONTAINER_BYTES = 28 + 3 * 36 + 32
+"""The artifact's preamble, length and SHA-256 of three streams, and its own SHA-256."""
 
-
-class Sized(Protocol):
-    """What an estimate needs of a store; a planned store has it."""
-
-    @property
-    def shape(self) -> tuple[int, ...]: ...
-    @property
-    def scheme(self) -> Scheme: ...
+SHORT_SHARE, SHORT_BYTES = 0.0015, 2000
+"""How far below its target the packer may end: the larger of the two; see `rate_distortion` in the schema."""
 
 
 @dataclass(frozen=True, slots=True)
-class SizedStore:
-    """A store's shape and scheme."""
+class Estimate:
+    """Bytes of an artifact and its code, before the budget is shared out.
 
-    shape: tuple[int, ...]
-    scheme: Scheme
+    Attributes:
+        fixed: all but the rate-distortion stores.
+        coarsest, finest: those stores, with the coarsest and the finest grids that they can have.
+        weights: in those stores.
+    """
+
+    fixed: Interval
+    coarsest: Interval = NOTHING
+    finest: Interval = NOTHING
+    weights: int = 0
+
+    def total(self, target_bytes: int) -> Interval:
+        """Of everything, with the rate-distortion stores' grids chosen to reach `target_bytes`.
+
+        The target itself where it can be reached; where not, what comes next to it.
+        """
+        if self.weights == 0:
+            return self.fixed
+        least, most = self.fixed + self.coarsest, self.fixed + self.finest
+        short = max(SHORT_SHARE * target_bytes, SHORT_BYTES)
+        predicted = min(max(target_bytes, least.predicted), most.predicted)
+        low = min(max(target_bytes - short, least.low), most.low, predicted)
+        high = max(min(max(target_bytes, least.high), most.high), predicted)
+        return Interval(low, predicted, high)
+
+    def bits_per_weight(self, target_bytes: int) -> float | None:
+        """Bits that a weight of the rate-distortion stores gets; None where there are none. At least 0."""
+        if self.weights == 0:
+            return None
+        return max(0.0, 8 * (self.total(target_bytes).predicted - self.fixed.predicted) / self.weights)
 
 
-@dataclass(frozen=True, slots=True)
-class Interval:
-    """Bytes: the interval's ends and what is predicted."""
-
-    low: float
-    predicted: float
-    high: float
-
-    @classmethod
-    def of(cls, base: float, factor: Factor) -> Interval:
-        """`base` times a measured factor."""
-        return cls(base * factor.low, base * factor.predicted, base * factor.high)
-
-    def __add__(self, other: Interval) -> Interval:
-        return Interval(self.low + other.low, self.predicted + other.predicted, self.high + other.high)
-
-
-def predict_size(
-    stores: Iterable[Sized],
+def estimate(
+    stores: Iterable[SizedStore],
     codec: Codec,
     *,
     header: Interval,
     tokenizer_bytes: tuple[int, int, int],
     code_bytes: int,
-    limit_bytes: int,
-) -> SizeEstimate:
-    """Predicted size of a trained model's artifact and its code.
+) -> Estimate:
+    """Predicts a trained model's artifact and its code.
 
     A std clip is closed-form: the entropy of N(0, 1) on the grid of `bits` and `k`, to about 2 % whatever the training.
-    Under absmax k is the median row maximum of Gaussian weights, and the interval is wide. Undertrained models fall
-    below the interval (see `factors`).
+    So is `rate_distortion`: its size is the budget less the margin, unless its grid ends before. Under `absmax` and the
+    percentile clips k is that of Gaussian weights, and the interval is wide. Undertrained models fall below the
+    interval (see `factors`).
 
     Args:
         stores: every stored tensor once, however many sites read it.
         header: of the compressed header, from `predict_header`.
         tokenizer_bytes: low, predicted and high bytes of the compressed tokenizer; zeros where none is embedded.
         code_bytes: bytes of code that count against the limit.
-        limit_bytes: the budget.
     """
-    total = header + Interval(*tokenizer_bytes)
+    size = CONTAINER_BYTES + code_bytes
+    fixed = header + Interval(*tokenizer_bytes) + Interval(size, size, size)
+    coarsest, finest, weights = NOTHING, NOTHING, 0
     for store in stores:
-        total += store_interval(store.shape, store.scheme, codec)
-    fixed = CONTAINER_BYTES + code_bytes
+        interval = store.measured or store_interval(store.shape, store.scheme, codec)
+        if store.scheme.kind == "rate_distortion":
+            coarsest += coarsest_interval(store.shape, store.scheme)
+            finest += interval
+            weights += prod(store.shape)
+        else:
+            fixed += interval
+    return Estimate(fixed, coarsest, finest, weights)
+
+
+def size_estimate(found: Estimate, budget: Budget) -> SizeEstimate:
+    """The estimate against a budget, whose margin the rate-distortion stores leave."""
+    total = found.total(budget.bytes - budget.margin)
     return SizeEstimate(
-        limit_bytes=limit_bytes,
-        predicted_bytes=round(total.predicted) + fixed,
-        low_bytes=int(total.low) + fixed,
-        high_bytes=ceil(total.high) + fixed,
-        code_bytes=code_bytes,
+        limit_bytes=budget.bytes,
+        predicted_bytes=round(total.predicted),
+        low_bytes=int(total.low),
+        high_bytes=ceil(total.high),
+        code_bytes=budget.code_bytes,
     )
-
-
-def store_interval(shape: tuple[int, ...], scheme: Scheme, codec: Codec) -> Interval:
-    """Compressed bytes of one store."""
-    elements = prod(shape)
-    factor = value_factor(scheme, elements) * level_factor(codec)
-    if scheme.kind != "integer":
-        return Interval.of(elements * (2 if scheme.kind == "float16" else 4), factor)
-    assert scheme.bits is not None and scheme.clip is not None
-    rows = shape[0] if len(shape) > 1 else 1
-    k = scheme.clip.k if scheme.clip.k is not None else row_maximum(elements // rows)
-    codes = Interval.of(elements * gaussian_entropy(scheme.bits, k) / 8, factor)
-    return codes + Interval.of(rows, STEP_BYTES)

@@ -7,7 +7,7 @@ import zlib
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from .estimate import Interval
+from .interval import Interval
 
 IDENTITY_BYTES = 200
 """Hexadecimal identities of tokenizer and corpus, and the schemes: 100 to 300 bytes."""

@@ -1,50 +1,64 @@
 """Measures the constants of compiler/size/factors.py: bytes in the real container over the closed-form prediction.
 
-    python tests/bench/size_factors.py [CHECKPOINT.npz ...]
+    python tests/bench/size_factors.py [--codec KIND]... [--width N] [CHECKPOINT.npz ...]
 
 Without arguments: one block of width 640 with a 4x MLP and a 1,024-token embedding (5.16 M weights), drawn Gaussian,
-Laplace and row x column scaled. A checkpoint is an .npz of float32 weights by name; its matrices are measured.
+Laplace and row x column scaled, by zstd and rans. A checkpoint is an .npz of float32 weights by name; its matrices are
+measured. Three columns: order-0 entropy over the closed form, bytes of the codes over it, bytes a step.
 """
 
 from __future__ import annotations
 
+import argparse
 import sys
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
 
-from loopspec.compiler.size import gaussian_entropy, row_maximum
-from loopspec.compiler.spec.quantization import Clip, Codec, Scheme
-from loopspec.runtime.artifact.contents import ArtifactContents
-from loopspec.runtime.artifact.header import header_of
-from loopspec.runtime.artifact.layout import join_frames, own_frames
-from loopspec.runtime.artifact.section import compress_frames
-from loopspec.runtime.quantize import encode
+from loopspec.compiler.size.closed_form import code_bits
+from loopspec.compiler.size.layout import steps
+from loopspec.compiler.spec.quantization import Clip, Codec, CodecKind, Scheme
+from loopspec.runtime.artifact import ArtifactContents, build_codes, build_frame
+from loopspec.runtime.quantize import EncodedStore, encode
+from loopspec.runtime.quantize.storage import CODES
 
-SHAPES = {
-    "query": (640, 640),
-    "key": (320, 640),
-    "value": (320, 640),
-    "output": (640, 640),
-    "up": (2560, 640),
-    "down": (640, 2560),
-    "embedding": (1024, 640),
-}
+LEVELS: dict[CodecKind, int] = {"zstd": 22, "brotli": 11, "lzma": 9, "zlib": 9}
+
+
+def shapes(width: int) -> dict[str, tuple[int, int]]:
+    """One block and an embedding."""
+    return {
+        "query": (width, width),
+        "key": (width // 2, width),
+        "value": (width // 2, width),
+        "output": (width, width),
+        "up": (4 * width, width),
+        "down": (width, 4 * width),
+        "embedding": (1024, width),
+    }
+
+
 SCHEMES = [
     Scheme("integer", 6, Clip("std", 12.85)),
     Scheme("integer", 5, Clip("std", 12.85)),
     Scheme("integer", 8, Clip("std", 20.0)),
     Scheme("integer", 6, Clip("absmax")),
+    Scheme("integer", 4, Clip("absmax")),
     Scheme("integer", 8, Clip("absmax")),
+    Scheme("integer", 6, Clip("percentile_search", percentiles=(0.999, 0.9995, 0.9999, 0.99999, 1.0))),
+    Scheme("ternary"),
+    Scheme("binary"),
     Scheme("float16"),
 ]
+Weights = Mapping[str, np.ndarray]
 
 
-def drawn(family: str) -> dict[str, np.ndarray]:
+def drawn(family: str, width: int) -> dict[str, np.ndarray]:
     """Weights of SHAPES; `scaled` varies its deviation by row in `up` and by column in `down`, as training does."""
     rng = np.random.default_rng(0)
     weights = {}
-    for name, (rows, cols) in SHAPES.items():
+    for name, (rows, cols) in shapes(width).items():
         draw = rng.laplace(size=(rows, cols)) if family == "laplace" else rng.standard_normal((rows, cols))
         if family == "scaled":
             draw *= np.exp(rng.standard_normal((rows, 1)) * (0.42 if name == "up" else 0.08))
@@ -53,38 +67,46 @@ def drawn(family: str) -> dict[str, np.ndarray]:
     return weights
 
 
-def predicted_bytes(shape: tuple[int, ...], scheme: Scheme) -> float:
-    """Closed form, without any factor: the codes' entropy, or two bytes a float16."""
-    elements = int(np.prod(shape))
-    if scheme.kind != "integer":
-        return 2.0 * elements
-    assert scheme.bits is not None and scheme.clip is not None
-    k = scheme.clip.k or row_maximum(elements // shape[0])
-    return elements * gaussian_entropy(scheme.bits, k) / 8
-
-
-def measure(weights: dict[str, np.ndarray], scheme: Scheme) -> tuple[float, float]:
-    """Factor of the codes (or float16 values), and bytes a row of the steps."""
+def measure(weights: Weights, scheme: Scheme, codec: Codec) -> tuple[float, float, float]:
+    """Entropy and bytes of the codes (or float16 values) over the closed form, and bytes a step."""
     stores = {name: encode(name, array, scheme) for name, array in weights.items()}
-    header = header_of(ArtifactContents({}, stores, None, "", {}))
-    frames = compress_frames(join_frames(header, stores, None), len(own_frames(header)), Codec().level)
-    values = frames if scheme.kind != "integer" else frames[:-1]
-    rows = sum(array.shape[0] for array in weights.values())
-    expected = sum(predicted_bytes(array.shape, scheme) for array in weights.values())
-    return sum(len(frame) + 4 for frame in values) / expected, len(frames[-1]) / rows
+    contents = ArtifactContents({}, stores, None, "", {})
+    pool = len(build_frame(contents, codec).payloads["pool"])
+    if not scheme.coded:
+        values = sum(2 * array.size for array in weights.values())
+        return 1.0, pool / values, 0.0
+    expected = sum(array.size * code_bits(array.shape, scheme) / 8 for array in weights.values())
+    count = sum(steps(array.shape, scheme) for array in weights.values())
+    return entropy_bytes(stores) / expected, len(build_codes(contents, codec)) / expected, pool / count
 
 
-def main(checkpoints: list[str]) -> None:
-    """Prints one line for each set of weights and scheme."""
-    sets = {name: drawn(name) for name in ("gaussian", "laplace", "scaled")} if not checkpoints else {}
-    for path in checkpoints:
+def entropy_bytes(stores: Mapping[str, EncodedStore]) -> float:
+    """Order-0 entropy of the codes, each store by its own histogram."""
+    total = 0.0
+    for store in stores.values():
+        counts = np.unique(np.frombuffer(store.parts[CODES], np.int8), return_counts=True)[1]
+        total -= float((counts * np.log2(counts / counts.sum())).sum()) / 8
+    return total
+
+
+def main(arguments: Sequence[str]) -> None:
+    """Prints one line for each set of weights, scheme and codec."""
+    parser = argparse.ArgumentParser()
+    parser.add_argument("--codec", action="append", choices=("rans", "constriction", *LEVELS))
+    parser.add_argument("--width", type=int, default=640)
+    parser.add_argument("checkpoints", nargs="*", type=Path)
+    given = parser.parse_args(arguments)
+    families = () if given.checkpoints else ("gaussian", "laplace", "scaled")
+    sets: dict[str, Weights] = {name: drawn(name, given.width) for name in families}
+    for path in given.checkpoints:
         loaded = np.load(path)
-        sets[Path(path).stem] = {name: loaded[name] for name in loaded if loaded[name].size >= 2**14}
-    print(f"{'weights':12} {'scheme':22} factor  step bytes")
+        sets[path.stem] = {name: loaded[name] for name in loaded if loaded[name].size >= 2**14}
+    print(f"{'weights':12} {'scheme':30} {'codec':12} entropy  codes  step bytes")
     for name, weights in sets.items():
         for scheme in SCHEMES:
-            factor, step = measure(weights, scheme)
-            print(f"{name:12} {scheme!s:22} {factor:.4f}" + (f"  {step:.3f}" if scheme.kind == "integer" else ""))
+            for kind in given.codec or ("zstd", "rans"):
+                figures = measure(weights, scheme, Codec(kind, LEVELS.get(kind, 22)))
+                print(f"{name:12} {scheme!s:30} {kind:12} " + "  ".join(f"{figure:.4f}" for figure in figures))
 
 
 if __name__ == "__main__":

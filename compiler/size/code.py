@@ -1,0 +1,103 @@
+"""Bytes of code that count against a budget: as it reads, minified, and packed into one file that runs it."""
+
+from __future__ import annotations
+
+import ast
+import base64
+import json
+import lzma
+import zlib
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+_STUB = """\
+import base64,{codec},importlib.util as u,json,sys
+S=json.loads({decompress}(base64.b85decode("{data}")))
+class L:
+ def find_spec(c,n,p=None,t=None):
+  k=next((k for k in(n,n+".__init__")if k in S),0)
+  return k and u.spec_from_loader(n,c,origin=k,is_package=k!=n)or None
+ def create_module(c,s):0
+ def exec_module(c,m):exec(compile(S[m.__spec__.origin],m.__spec__.origin,"exec"),m.__dict__)
+sys.meta_path.insert(0,L())
+exec(compile(S["{main}"],"{main}","exec"))
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class CodeBytes:
+    """UTF-8 bytes of the same code in three forms; the first two are sums over the files."""
+
+    readable: int
+    minified: int
+    wrapped: int
+
+
+class CodeError(ValueError):
+    """Sources that cannot be measured."""
+
+
+def code_bytes(sources: Mapping[str, str], main: str) -> CodeBytes:
+    """Measures sources by dotted module name ("model", "package.__init__"); `main` is the one that is run.
+
+    Raises:
+        CodeError: a source that is no Python, or no source `main`.
+    """
+    return CodeBytes(
+        readable=sum(len(source.encode()) for source in sources.values()),
+        minified=sum(len(minified(source, name).encode()) for name, source in sources.items()),
+        wrapped=len(wrapped(sources, main).encode()),
+    )
+
+
+def minified(source: str, name: str = "source") -> str:
+    """The source without comments, docstrings and blank lines, indented by one space.
+
+    What reads its own docstrings or line numbers changes; nothing else does.
+    """
+    try:
+        tree = ast.parse(source, name)
+    except (SyntaxError, ValueError) as error:
+        raise CodeError(f"{name}: not Python ({error}); measure the sources that are shipped") from error
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Module | ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef):
+            _drop_strings(node)
+    return _narrow(ast.unparse(ast.fix_missing_locations(tree))) + "\n"
+
+
+def wrapped(sources: Mapping[str, str], main: str) -> str:
+    """One Python file that imports the minified sources from within itself and runs `main` as `__main__`."""
+    if main not in sources:
+        raise CodeError(f"there is no source {main!r} to run; there are {', '.join(sorted(sources))}")
+    plain = json.dumps({name: minified(text, name) for name, text in sources.items()}, separators=(",", ":")).encode()
+    packed = {
+        "lzma": (lzma.compress(plain, lzma.FORMAT_ALONE, preset=9 | lzma.PRESET_EXTREME), "lzma.decompress"),
+        "zlib": (zlib.compress(plain, 9), "zlib.decompress"),
+    }
+    codec = min(packed, key=lambda name: len(packed[name][0]))
+    data, decompress = packed[codec]
+    return _STUB.format(codec=codec, decompress=decompress, data=base64.b85encode(data).decode(), main=main)
+
+
+def _drop_strings(node: ast.Module | ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef) -> None:
+    """Removes strings that stand alone as statements: docstrings, and those below attributes."""
+    kept = [item for item in node.body if not _is_string(item)]
+    node.body = kept or ([] if isinstance(node, ast.Module) else [ast.Pass()])
+
+
+def _is_string(item: ast.stmt) -> bool:
+    return isinstance(item, ast.Expr) and isinstance(item.value, ast.Constant) and isinstance(item.value.value, str)
+
+
+def _narrow(source: str) -> str:
+    """Indents by one space instead of four.
+
+    `ast.unparse` escapes line breaks in string literals unless they are docstrings, which are gone: so every line
+    begins with code.
+    """
+    lines = []
+    for line in source.split("\n"):
+        stripped = line.lstrip(" ")
+        if stripped:
+            lines.append(" " * ((len(line) - len(stripped)) // 4) + stripped)
+    return "\n".join(lines)
