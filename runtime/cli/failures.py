@@ -6,8 +6,10 @@ import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 
+from ...compiler.check import SpecError
 from ..analyse.errors import AnalysisError
 from ..artifact import ArtifactError
+from ..calibrate.errors import CalibrationError
 from ..data.errors import DataError
 from ..evaluate.score import ScoreError
 from ..optim.liveness import LivenessError
@@ -20,6 +22,7 @@ from .errors import UserError
 FAULTS = (
     AnalysisError,
     ArtifactError,
+    CalibrationError,
     CheckpointError,
     DataError,
     DeviceError,
@@ -28,6 +31,7 @@ FAULTS = (
     QuantizeError,
     RunFolderError,
     ScoreError,
+    SpecError,
     TrainingError,
 )
 

@@ -3,25 +3,118 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
+import numpy.typing as npt
 from torch import Tensor
 
 from ...compiler.plan import Plan
 from ..artifact import STATE_SCHEME, ArtifactContents, ArtifactSummary, write_artifact
-from ..data.text_tokenizer import TextTokenizer
+from ..data.token_source import TokenData
 from ..quantize import EncodedStore, encode
+from ..quantize.statistics import StoreStatistics
+from .allocation import Allocation, allocate
+from .calibration import calibrate, calibrated_stores
+from .console import Console
+
+Arrays = Mapping[str, npt.NDArray[np.float32]]
 
 
-def encode_stores(plan: Plan, weights: Mapping[str, Tensor]) -> dict[str, EncodedStore]:
-    """The stores of the artifact, quantized; those that only training reads are left out.
+@dataclass(frozen=True, slots=True, eq=False)
+class Packed:
+    """A written artifact and how its stores came to be.
+
+    Attributes:
+        allocation: of the stores of kind rate_distortion; None where there are none.
+        statistics: of the stores that were calibrated.
+    """
+
+    summary: ArtifactSummary
+    contents: ArtifactContents
+    allocation: Allocation | None
+    statistics: dict[str, StoreStatistics]
+
+
+def pack(
+    plan: Plan,
+    weights: Mapping[str, Tensor],
+    states: Mapping[str, Tensor],
+    data: TokenData,
+    path: Path,
+    console: Console,
+    *,
+    measure: bool = False,
+    device: str = "cpu",
+) -> Packed:
+    """Calibrates where schemes need it, encodes and writes the artifact, whole or not at all.
+
+    Args:
+        weights, states: may hold more than the artifact takes of them.
+        measure: calibrate every matrix, so that the cost of its rounding can be predicted.
+        device: that calibration runs on.
 
     Raises:
-        QuantizeError: a store holds what its scheme cannot keep; names the store.
+        QuantizeError: a store holds what its scheme cannot keep, or the budget cannot be met; names the store.
+        CalibrationError: a store cannot be calibrated.
+        ArtifactError: the file cannot be written.
     """
-    stores = plan.exported_stores
-    return {store.name: encode(store.name, _float32(weights[store.name]), store.scheme) for store in stores}
+    statistics = {}
+    if calibrated_stores(plan) or measure:
+        settings = plan.spec.quantization.calibration
+        console.note(f"calibrating on {settings.tokens:,} tokens ({settings.source})")
+        counter = console.counter("calibrated tokens")
+        statistics = calibrate(plan, weights, states, data, counter, everything=measure, device=device)
+    contents = contents_of(plan, weights, states, data, statistics)
+    allocation = None
+    if len(contents.stores) < len(plan.exported_stores):
+        limit = artifact_limit(plan)
+        allocation = allocate(plan, float32_arrays(plan, weights), statistics, contents, limit, console.note)
+        console.note(allocation.text)
+        contents = allocation.contents
+    summary = write_artifact(path, contents, plan.spec.quantization.codec)
+    return Packed(summary, contents, allocation, statistics)
+
+
+def artifact_limit(plan: Plan) -> int:
+    """Bytes that the budget leaves for the artifact."""
+    budget = plan.spec.budget
+    return budget.bytes - budget.margin - budget.code_bytes
+
+
+def contents_of(
+    plan: Plan,
+    weights: Mapping[str, Tensor],
+    states: Mapping[str, Tensor],
+    data: TokenData,
+    statistics: Mapping[str, StoreStatistics],
+) -> ArtifactContents:
+    """What the artifact holds, but for the stores that are fitted to the budget."""
+    return ArtifactContents(
+        spec=plan.spec.plain,
+        stores=encode_stores(plan, weights, statistics),
+        states=encode_states(plan, states),
+        tokenizer=data.tokenizer.model_bytes if plan.spec.data.tokenizer.embed else None,
+        tokenizer_sha256=data.tokenizer.sha256,
+        provenance=provenance(data),
+    )
+
+
+def encode_stores(
+    plan: Plan, weights: Mapping[str, Tensor], statistics: Mapping[str, StoreStatistics] | None = None
+) -> dict[str, EncodedStore]:
+    """The stores of the artifact, quantized, but for those of kind rate_distortion, whose steps the budget fixes.
+
+    Raises:
+        QuantizeError: a store holds what its scheme cannot keep, or lacks statistics that it needs; names the store.
+    """
+    known = {} if statistics is None else statistics
+    stores = [store for store in plan.exported_stores if store.scheme.kind != "rate_distortion"]
+    return {
+        store.name: encode(store.name, _float32(weights[store.name]), store.scheme, known.get(store.name))
+        for store in stores
+    }
 
 
 def encode_states(plan: Plan, states: Mapping[str, Tensor]) -> dict[str, EncodedStore]:
@@ -35,25 +128,15 @@ def encode_states(plan: Plan, states: Mapping[str, Tensor]) -> dict[str, Encoded
     }
 
 
-def pack(
-    plan: Plan,
-    weights: Mapping[str, Tensor],
-    states: Mapping[str, Tensor],
-    tokenizer: TextTokenizer,
-    provenance: dict[str, str],
-    path: Path,
-) -> ArtifactSummary:
-    """Writes the artifact, whole or not at all. `weights` and `states` may hold more than what it takes of them."""
-    contents = ArtifactContents(
-        spec=plan.spec.plain,
-        stores=encode_stores(plan, weights),
-        states=encode_states(plan, states),
-        tokenizer=tokenizer.model_bytes if plan.spec.data.tokenizer.embed else None,
-        tokenizer_sha256=tokenizer.sha256,
-        provenance=provenance,
-    )
-    return write_artifact(path, contents, plan.spec.quantization.codec)
+def provenance(data: TokenData) -> dict[str, str]:
+    """What the artifact's score depends on beside the file itself."""
+    return {"corpus_sha256": data.corpus_sha256, "validation_sha256": data.validation_sha256}
 
 
-def _float32(weight: Tensor) -> np.ndarray[tuple[int, ...], np.dtype[np.float32]]:
+def float32_arrays(plan: Plan, weights: Mapping[str, Tensor]) -> dict[str, npt.NDArray[np.float32]]:
+    """The stores of the artifact as arrays."""
+    return {store.name: _float32(weights[store.name]) for store in plan.exported_stores}
+
+
+def _float32(weight: Tensor) -> npt.NDArray[np.float32]:
     return weight.detach().float().cpu().numpy()

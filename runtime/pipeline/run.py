@@ -25,6 +25,7 @@ from ..evaluate.order3 import order3_bits_per_byte
 from ..train.run_folder import RunFolder
 from ..train.world import World
 from .console import Console
+from .measurement import write_measurement
 from .packing import pack
 from .prepare import prepare_data, training_text
 from .report import Report, size_record
@@ -90,7 +91,11 @@ def finish_run(plan: Plan, folder: RunFolder, data: TokenData, trained: Trained,
         stop = scored_weights(trained.last, counter("at stop"))
         average = None if averaged is None else scored_weights(averaged, counter("averaged"))
     with phases.phase("packing", "packing"):
-        summary = pack(plan, trained.weights, trained.states, data.tokenizer, provenance(data), folder.artifact)
+        packed = pack(
+            plan, trained.weights, trained.states, data, folder.artifact, phases.console, device=trained.device
+        )
+        summary = packed.summary
+        write_measurement(folder.path, plan, packed.contents, trained.result.step, over=True)
     phases.console.note(f"{folder.artifact}: {summary.bytes:,} bytes, sha256 {summary.sha256}")
     with phases.phase("artifact score", "scoring the artifact in a fresh process"):
         scored = score_in_fresh_process(folder.artifact, trained.device)
@@ -118,11 +123,6 @@ def finish_run(plan: Plan, folder: RunFolder, data: TokenData, trained: Trained,
     )
     write_atomically(folder.report, [report.json_text().encode()])
     return report
-
-
-def provenance(data: TokenData) -> dict[str, str]:
-    """What the artifact's score depends on beside the file itself."""
-    return {"corpus_sha256": data.corpus_sha256, "validation_sha256": data.validation_sha256}
 
 
 def score_in_fresh_process(artifact: Path, device: str) -> dict[str, Any]:

@@ -13,7 +13,6 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from ...compiler.check import SpecError, plan_resolved
 from ...compiler.emit.loader import build_module
 from ...compiler.plan import Plan
 from ..artifact import ArtifactContents, ArtifactError, read_artifact
@@ -26,6 +25,7 @@ from ..evaluate.score import Score, ScoreError, ScoreSettings, score
 from ..quantize import EncodedStore, decode
 from ..train.precision import scoring_autocast
 from ..train.states import load_states
+from .artifact_plan import artifact_plan
 from .prepare import Note, prepare_validation
 
 Progress = Callable[[int, int], None]
@@ -105,27 +105,12 @@ def open_artifact(path: Path) -> OpenedArtifact:
         TokenizerError: the embedded tokenizer is no SentencePiece model.
     """
     contents = read_artifact(path)
-    try:
-        plan = plan_resolved(contents.spec, "the artifact's spec")
-    except SpecError as error:
-        raise ArtifactError(
-            f"{path}: its spec has problems; read it with the loopspec that wrote it\n{error}"
-        ) from error
-    _check_tables(path, plan, contents)
+    plan = artifact_plan(path, contents)
     module = build_module(plan)
     _assert_never_read(plan)
     load_weights(plan, module, _decoded(contents.stores), _decoded(contents.states))
     tokenizer = None if contents.tokenizer is None else Tokenizer.from_bytes(contents.tokenizer)
     return OpenedArtifact(plan, module, tokenizer, contents)
-
-
-def _check_tables(path: Path, plan: Plan, contents: ArtifactContents) -> None:
-    stores = [(store.name, store.shape, store.scheme) for store in plan.exported_stores]
-    if stores != [(store.name, store.shape, store.scheme) for store in contents.stores.values()]:
-        raise ArtifactError(f"{path}: its stores are not those of its own spec; pack the run again")
-    states = [(state.name, state.shape) for state in plan.exported_states]
-    if states != [(state.name, state.shape) for state in contents.states.values()]:
-        raise ArtifactError(f"{path}: its states are not those of its own spec; pack the run again")
 
 
 def _assert_never_read(plan: Plan) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import json
 import sys
+from dataclasses import replace
 
 from ....compiler.check import Checked
 from ....compiler.dump import dump_draft
@@ -13,6 +14,7 @@ from ....compiler.plan_json import plan_json
 from ....compiler.source.report import summary
 from ....compiler.source.wording import did_you_mean, listing, quoted
 from ....compiler.summary import plan_text
+from ..calibrated_size import add_calibrate, calibrated_plan
 from ..console import complain
 from ..errors import CLEAN, FAILURE, PROBLEMS, UserError
 from ..help import describe
@@ -46,12 +48,15 @@ def configure(parser: argparse.ArgumentParser) -> None:
     about = "instead, print what the passes up to PASS have found"
     shape.add_argument("--dump-after", metavar="PASS", help=about)
     add_sets(parser)
+    add_calibrate(parser)
 
 
 def execute(arguments: argparse.Namespace) -> int:
     """Runs the command."""
     until = _pass_name(arguments.dump_after)
     checked = read_spec(arguments.spec, arguments.set)
+    if arguments.calibrate is not None and checked.plan is not None:
+        checked = replace(checked, plan=calibrated_plan(checked.plan, arguments.calibrate))
     print_diagnostics(checked, sys.stderr)
     if checked.draft is not None:
         print(_shown(checked, until, arguments.format), end="")

@@ -5,12 +5,15 @@ from __future__ import annotations
 import argparse
 import json
 import sys
+from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 from ....compiler.check import Checked
 from ....compiler.plan import Plan
 from ....compiler.plan_json import budget_json
 from ....compiler.source.report import as_dict, ordered, render, summary
+from ..calibrated_size import add_calibrate, calibrated_plan
 from ..errors import CLEAN, PROBLEMS
 from ..help import describe
 from ..spec_argument import add_sets, add_spec, print_diagnostics, read_spec, refuse_two_inputs
@@ -34,22 +37,30 @@ def configure(parser: argparse.ArgumentParser) -> None:
         "loopspec validate my.yaml",
         "loopspec validate --format github specs/*.yaml",
         "loopspec validate quickstart --set model.dim=192 --format json",
+        "loopspec validate my.yaml --calibrate runs/my-001",
     )
     add_spec(parser, nargs="+")
     parser.add_argument("--format", choices=("text", "json", "github"), default="text", help="default: text")
     add_sets(parser)
+    add_calibrate(parser)
 
 
 def execute(arguments: argparse.Namespace) -> int:
     """Runs the command."""
     refuse_two_inputs(arguments.spec)
-    results = [(spec, read_spec(spec, arguments.set)) for spec in arguments.spec]
+    results = [(spec, _refined(read_spec(spec, arguments.set), arguments.calibrate)) for spec in arguments.spec]
     if arguments.format == "json":
         values = [_as_json(name, checked) for name, checked in results]
         print(json.dumps(values[0] if len(values) == 1 else values, indent=2))
     else:
         _print_lines(results, arguments.format)
     return CLEAN if all(checked.ok for _, checked in results) else PROBLEMS
+
+
+def _refined(checked: Checked, run: Path | None) -> Checked:
+    if run is None or checked.plan is None:
+        return checked
+    return replace(checked, plan=calibrated_plan(checked.plan, run))
 
 
 def _print_lines(results: list[tuple[str, Checked]], form: str) -> None:

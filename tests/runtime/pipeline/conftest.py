@@ -12,9 +12,9 @@ from loopspec.compiler.emit.loader import build_module
 from loopspec.compiler.plan import Plan
 from loopspec.runtime.data.shards import write_shard
 from loopspec.runtime.data.tokenizer import Tokenizer
+from loopspec.runtime.pipeline.console import Console
 from loopspec.runtime.pipeline.packing import pack
 from loopspec.runtime.pipeline.prepare import prepare_data
-from loopspec.runtime.pipeline.run import provenance
 
 TEXT = " ".join(["the quiet river runs past the old mill and under the bridge"] * 60)
 
@@ -58,5 +58,5 @@ def artifact(plan: Plan, tmp_path: Path) -> Path:
     """The packed artifact; its shards stay where they were."""
     data = prepare_data(plan, lambda _: None)
     path = tmp_path / "tiny.loopspec"
-    pack(plan, dict(build_module(plan, 0).named_parameters()), {}, data.tokenizer, provenance(data), path)
+    pack(plan, dict(build_module(plan, 0).named_parameters()), {}, data, path, Console())
     return path

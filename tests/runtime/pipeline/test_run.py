@@ -85,14 +85,44 @@ def test_training_seconds_are_those_of_the_whole_training(
     assert written["flops"] == again.result.flops > 0 and written["peak_memory_bytes"] > 0
 
 
-def test_the_fresh_process_imports_nothing_from_where_the_user_stands(
-    artifact: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    stand = tmp_path / "stand"
-    stand.mkdir()
+STAND_IN = """\
+import dataclasses, importlib.util, json, sys
+found = {name: importlib.util.find_spec(name).origin for name in ("json", "torch", "dataclasses")}
+words = sys.argv[1:]
+print(json.dumps({"found": found, "words": words, "bits_per_byte": 1, "non_overlapping_bits_per_byte": 1}))
+"""
+"""A command line in the package's place, which tells where its imports come from without torch's own three seconds."""
+
+
+@pytest.fixture
+def stand(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Where the user stands: among files named as modules that the command line imports."""
+    path = tmp_path / "stand"
+    path.mkdir()
     for name in ("json", "torch", "dataclasses"):
-        (stand / f"{name}.py").write_text("raise SystemExit('the wrong module')\n")
-    monkeypatch.chdir(stand)
+        (path / f"{name}.py").write_text("raise SystemExit('the wrong module')\n")
+    monkeypatch.chdir(path)
+    return path
+
+
+def test_the_fresh_process_imports_nothing_from_where_the_user_stands(
+    stand: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    package = tmp_path / "elsewhere" / "loopspec" / "runtime"
+    package.mkdir(parents=True)
+    for path in (package.parent / "__init__.py", package / "__init__.py"):
+        path.touch()  # or the real package would go before it
+    (package / "cli.py").write_text(STAND_IN)
+    monkeypatch.setenv("PYTHONPATH", str(tmp_path / "elsewhere"))
+    told = score_in_fresh_process(tmp_path / "a.loopspec", "cpu")
+    assert told["words"][:2] == ["eval", str(tmp_path / "a.loopspec")]
+    assert not any(Path(origin).is_relative_to(stand) for origin in told["found"].values())
+
+
+@pytest.mark.torture
+def test_the_fresh_process_scores_from_where_the_user_stands(
+    artifact: Path, stand: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setenv("PYTHONPATH", str(Path(__file__).parents[2] / "_dev"))
     assert score_in_fresh_process(artifact, "cpu")["tokens"] == 59
 

@@ -10,6 +10,7 @@ from typing import Any, cast
 import numpy as np
 import pytest
 import torch
+from support.fixed_grids import FIXED_GRIDS
 
 from loopspec.compiler import load_plan
 from loopspec.compiler.emit.loader import build_module
@@ -54,7 +55,7 @@ def test_order_of_the_spec(order: str, kind: type) -> None:
 
 SWA = ["train.averages={swa: {kind: swa, start: {step: 2}}}", "train.load=swa", "train.stop.steps=4"]
 FROZEN = ["train.assign=[{match: {name: 'blocks.core.0.attention.*'}, to: frozen}, {to: declared}]"]
-AWARE = ["train.quantization_aware={start: {fraction: 0.5}}"]
+AWARE = ["train.quantization_aware={start: {fraction: 0.5}}", FIXED_GRIDS]
 
 
 def test_a_run_with_snapshots_frozen_stores_and_rounded_steps(spec: Path, tmp_path: Path) -> None:

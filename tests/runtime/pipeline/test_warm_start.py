@@ -6,8 +6,9 @@ from itertools import islice
 
 import pytest
 import torch
-from hypothesis import Phase, given, settings
+from hypothesis import Phase, given
 from hypothesis import strategies as st
+from support.examples import examples
 from support.probes import looped
 from support.random_specs import specs
 from support.small_specs import Plain, group, plan_of, small
@@ -75,7 +76,7 @@ def test_a_tied_spec_from_equal_copies_gives_the_same_logits(merge):
 
 
 @given(specs(), st.sampled_from(MERGES), st.randoms(use_true_random=False))
-@settings(max_examples=3, deadline=None, phases=[Phase.explicit, Phase.generate])
+@examples(3, phases=[Phase.explicit, Phase.generate])
 def test_ties_of_any_spec_from_equal_copies(plain: Plain, merge, random):
     for blocks in plain["blocks"].values():
         blocks["residual"]["norm_scale"] = None  # by a position's place it would rightly differ
