@@ -6,7 +6,7 @@ export PIP_CONSTRAINT := $(CURDIR)/constraints.txt
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test torture bench bench-gpu lint format reference clean
+.PHONY: help setup demo test torture fuzz bench bench-gpu lint format reference clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -26,7 +26,12 @@ test: setup ## the fast suite
 	$(BIN)/python -m pytest -n 2 --dist worksteal -q
 
 torture: setup ## long property and fault-injection tests
-	$(BIN)/python -m pytest -q -m torture
+	HYPOTHESIS_PROFILE=torture $(BIN)/python -m pytest -q -m torture
+
+fuzz: setup ## hostile artifacts, codes and specs for hours, or RUNS=n of each; by coverage if there is atheris
+	PYTHONPATH=tests $(BIN)/python -m fuzz artifact_reader $(if $(RUNS),--runs $(RUNS))
+	PYTHONPATH=tests $(BIN)/python -m fuzz codes $(if $(RUNS),--runs $(RUNS))
+	PYTHONPATH=tests $(BIN)/python -m fuzz front_end $(if $(RUNS),--runs $(RUNS))
 
 bench: setup ## speed, as ratios within one run
 	$(BIN)/python tests/bench/run.py
