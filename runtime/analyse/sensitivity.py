@@ -8,14 +8,15 @@ n the tokens of a batch, for row r of a store:
   are taken as uncorrelated, so that n G_b G_b^T estimates the mean of their outer products. Far from an optimum this
   is too large, since the mean gradient is in it.)
 - loss increase: 1/2 * n * mean over b of sum_j (G_b,rj e_rj)^2, in nats a token, with e = stored - trained weight under
-  the spec's own scheme. Rounding noise of another step s is e^2 = s^2 / 12 a weight, and comes to Fisher * s^2 / 24.
+  the spec's own scheme, or, where that needs calibration, its nearest that does not. Rounding noise of another step s
+  is e^2 = s^2 / 12 a weight, and comes to Fisher * s^2 / 24.
 """
 
 from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -24,8 +25,8 @@ import torch
 from torch import Tensor, nn
 
 from ...compiler.plan import Plan, PlannedStore
-from ..quantize import decode, encode
-from ..quantize.integer import row_shape
+from ...compiler.spec.quantization import Clip, Scheme
+from ..quantize import decode, encode, row_shape
 from .errors import AnalysisError
 from .windows import Windows
 
@@ -39,7 +40,7 @@ class StoreSensitivity:
     """One store of the artifact; each figure is (rows,). A vector or a number is one row.
 
     Attributes:
-        scheme: the spec's, which `loss_increase` is of.
+        scheme: which `loss_increase` is of; see `uncalibrated`.
         absmax, std: largest magnitude and standard deviation of the row's weights, which steps are made from.
     """
 
@@ -101,6 +102,22 @@ def measure_sensitivity(
     )
 
 
+def uncalibrated(scheme: Scheme) -> Scheme:
+    """`scheme` itself, or what is nearest to it of all that need no calibration.
+
+    Rounding to nearest for GPTQ, equal bits for all rows, `std` for `sensitivity_std`; six bits a weight for a
+    rate-distortion grid, whose steps the budget fixes.
+    """
+    if scheme.kind == "rate_distortion":
+        return Scheme("integer", 6, Clip("absmax"))
+    if not scheme.calibrated:
+        return scheme
+    clip = scheme.clip
+    if clip is not None and clip.kind == "sensitivity_std":
+        clip = Clip("std", clip.k)
+    return replace(scheme, clip=clip, gptq=None, row_bits=None)
+
+
 def weights_sha256(plan: Plan, module: nn.Module) -> str:
     """Of the artifact's stores in its order, as little-endian float32."""
     digest = hashlib.sha256()
@@ -120,12 +137,13 @@ def _store(store: PlannedStore, parameter: Tensor, norms: Tensor, fisher: Tensor
     """`fisher` is the diagonal, one number a weight, in rows."""
     weights = _array(parameter)
     shape = row_shape(weights.shape)
-    errors = (decode(encode(store.name, weights, store.scheme)).astype(np.float64) - weights).reshape(shape)
+    scheme = uncalibrated(store.scheme)
+    errors = (decode(encode(store.name, weights, scheme)).astype(np.float64) - weights).reshape(shape)
     diagonal, rows = fisher.numpy(), weights.reshape(shape).astype(np.float64)
     return StoreSensitivity(
         name=store.name,
         shape=store.shape,
-        scheme=str(store.scheme),
+        scheme=str(scheme),
         gradient_norm=norms.numpy(),
         fisher=diagonal.sum(axis=1),
         loss_increase=(diagonal * errors**2).sum(axis=1) / 2,

@@ -12,7 +12,8 @@ from .sensitivity import Rows, Sensitivity, StoreSensitivity
 WIDTH = 80
 _COLUMNS = """\
 norm: mean norm of a row's gradient; spread: its largest over its smallest row; Fisher: empirical Fisher trace a
-token, over all rows; loss: estimated increase of the loss by the spec's own quantization, nats a token"""
+token, over all rows; loss: estimated increase of the loss by quantization under the scheme shown, which is the
+spec's own or its nearest that needs no calibration, nats a token"""
 
 
 def sensitivity_text(found: Sensitivity, tokens: str) -> str:

@@ -18,7 +18,7 @@ class RoundedWeights:
     """
 
     def __init__(self, stores: Sequence[PlannedStore], module: nn.Module) -> None:
-        self._stores = [store for store in stores if store.exported and store.scheme.kind == "integer"]
+        self._stores = [store for store in stores if store.exported and store.scheme.coded]
         self._slots: dict[str, tuple[nn.Module, str, nn.Parameter]] = {}
         for prefix, owner in module.named_modules():
             for slot, parameter in owner.named_parameters(recurse=False):

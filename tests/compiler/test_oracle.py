@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 import torch
 from hypothesis import HealthCheck, given, settings
+from support.examples import examples
 from support.oracle import Oracle
 from support.random_specs import specs
 
@@ -74,18 +75,13 @@ def check_training_step(
 
 
 @given(specs())
-@settings(
-    max_examples=40,
-    deadline=None,
-    derandomize=True,
-    suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large],
-)
+@examples(60, derandomize=True, suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large])
 def test_emitted_module_equals_the_interpreter(plain: dict[str, Any]) -> None:
     check_against_oracle(plain)
 
 
 @pytest.mark.torture
 @given(specs())
-@settings(max_examples=1000, deadline=None, suppress_health_check=list(HealthCheck))
+@settings(max_examples=1000, suppress_health_check=list(HealthCheck))
 def test_emitted_module_equals_the_interpreter_at_length(plain: dict[str, Any]) -> None:
     check_against_oracle(plain)

@@ -22,7 +22,7 @@ from loopspec.compiler.modules.embedding import hash_ngrams
 
 TOLERANCE = 2e-5
 GRADIENT_TOLERANCE = 2e-4
-CASES = {"pr857": 8, "pr498": 4, "pr167_mlx": 4}  # those with the most flags; 3 of each other system
+CASES = {"pr857": 4, "pr498": 2, "pr167_mlx": 2}  # those with the most flags; one of each other system
 
 
 def perturbed(module: nn.Module, generator: torch.Generator) -> Stores:
@@ -112,13 +112,13 @@ def test_hashes_of_a_large_vocabulary_overflow_as_int32(order: int, buckets: int
     assert torch.equal(hash_ngrams(ids, order, buckets), buckets_of(ids, order, buckets))
 
 
-@pytest.mark.parametrize(("name", "seed"), [(name, seed) for name in SYSTEMS for seed in range(CASES.get(name, 3))])
+@pytest.mark.parametrize(("name", "seed"), [(name, seed) for name in SYSTEMS for seed in range(CASES.get(name, 1))])
 def test_reference_system_of_random_size(name: str, seed: int, tmp_path: Path) -> None:
     check(name, seed, tmp_path)
 
 
 @pytest.mark.torture
-@pytest.mark.parametrize("first", range(16, 316, 20))
+@pytest.mark.parametrize("first", range(0, 320, 20))
 @pytest.mark.parametrize("name", SYSTEMS)
 def test_reference_systems_of_many_sizes(name: str, first: int, tmp_path: Path) -> None:
     for seed in range(first, first + 20):

@@ -1,4 +1,4 @@
-"""From a spec to the score of its unpacked artifact, through the command line, each step in a process of its own."""
+"""From a spec to the score of its unpacked artifact, through the command line; the run in a process of its own."""
 
 from __future__ import annotations
 
@@ -49,34 +49,46 @@ def test_run_ends_with_the_table_and_the_report(finished: tuple[Path, subprocess
 
 
 def test_the_score_comes_from_the_file_alone(
-    workshop: Workshop, finished: tuple[Path, subprocess.CompletedProcess[str]], tmp_path: Path
+    workshop: Workshop,
+    finished: tuple[Path, subprocess.CompletedProcess[str]],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
 ) -> None:
     """The artifact, moved away from its run, gives the reported score again."""
+    monkeypatch.chdir(workshop.folder)
     folder, _ = finished
     moved = tmp_path / "elsewhere.loopspec"
     moved.write_bytes((folder / "artifact.loopspec").read_bytes())
-    scored = json.loads(workshop.run("eval", moved, "--format", "json").stdout)
+    assert main(["eval", str(moved), "--format", "json"]) == 0
+    scored = json.loads(capsys.readouterr().out)
     report = json.loads((folder / "report.json").read_text())
     assert scored["bits_per_byte"] == report["scores"]["artifact"]
     assert scored["tokens"] == 299  # every target of the 300 validation tokens
 
 
 def test_unpack_writes_the_stores_of_the_plan(
-    workshop: Workshop, finished: tuple[Path, subprocess.CompletedProcess[str]], tmp_path: Path
+    finished: tuple[Path, subprocess.CompletedProcess[str]], tmp_path: Path
 ) -> None:
     folder, _ = finished
-    workshop.run("unpack", folder / "artifact.loopspec", "-o", tmp_path / "parts")
+    words = ["unpack", str(folder / "artifact.loopspec"), "-o", str(tmp_path / "parts")]
+    assert main(words) == 0
     plan = load_plan(tmp_path / "parts" / "spec.yaml")
     with np.load(tmp_path / "parts" / "weights.npz") as weights:
         assert [(name, weights[name].shape) for name in weights.files] == [(s.name, s.shape) for s in plan.stores]
-    workshop.run("unpack", folder / "artifact.loopspec", "-o", tmp_path / "parts", code=1)
+    assert main(words) == 1
 
 
 def test_pack_of_the_run_gives_the_same_artifact(
-    workshop: Workshop, finished: tuple[Path, subprocess.CompletedProcess[str]], tmp_path: Path
+    workshop: Workshop,
+    finished: tuple[Path, subprocess.CompletedProcess[str]],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
+    """Another process packs the same bits."""
+    monkeypatch.chdir(workshop.folder)
     folder, _ = finished
-    workshop.run("pack", folder, "-o", tmp_path / "again.loopspec")
+    assert main(["pack", str(folder), "-o", str(tmp_path / "again.loopspec")]) == 0
     assert (tmp_path / "again.loopspec").read_bytes() == (folder / "artifact.loopspec").read_bytes()
 
 

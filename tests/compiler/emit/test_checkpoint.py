@@ -7,7 +7,8 @@ from typing import Any
 
 import pytest
 import torch
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, given
+from support.examples import examples
 from support.random_specs import specs
 from support.saved_tensors import kept_bytes
 from support.small_specs import group, plan_of, small
@@ -82,7 +83,7 @@ def test_losses_gradients_and_states_are_the_same_bits(name: str) -> None:
 
 
 @given(specs())
-@settings(max_examples=5, deadline=None, derandomize=True, suppress_health_check=list(HealthCheck))
+@examples(5, derandomize=True, suppress_health_check=list(HealthCheck))
 def test_random_models_train_the_same(plain: Plain) -> None:
     train_both(plain)
 

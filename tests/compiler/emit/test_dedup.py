@@ -7,7 +7,8 @@ from math import prod
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
+from support.examples import examples
 from support.golden_text import PLANS
 from support.random_specs import specs
 from support.small_specs import plan_of, small
@@ -32,7 +33,7 @@ def test_both_directions_agree_and_survive_json(name: str) -> None:
         assert len(entry["sites"]) == store.sites
 
 
-@settings(max_examples=15, deadline=None, derandomize=True)
+@examples(15, derandomize=True)
 @given(specs())
 def test_both_directions_agree_in_every_spec(plain: dict[str, Any]) -> None:
     plan = plan_of(plain)

@@ -7,7 +7,8 @@ from typing import Any
 
 import pytest
 import torch
-from hypothesis import given, settings
+from hypothesis import given
+from support.examples import examples
 from support.golden_text import PLANS
 from support.random_specs import specs
 from support.small_specs import plan_of
@@ -48,7 +49,7 @@ def check_tensors(module: torch.nn.Module, plan: Plan) -> None:
 
 
 @given(specs())
-@settings(max_examples=10, deadline=None, derandomize=True)
+@examples(10, derandomize=True)
 def test_parameters_and_buffers_of_a_random_model_are_the_plans_stores_and_states(plain: dict[str, Any]) -> None:
     plan = plan_of(plain)
     check_tensors(build_module(plan), plan)

@@ -9,7 +9,8 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
+from support.examples import examples
 from support.golden_text import PLANS, check_golden_text
 from support.random_specs import specs
 from support.small_specs import plan_of
@@ -90,7 +91,7 @@ def test_a_shipped_model_uses_all_that_it_names(name: str) -> None:
 
 
 @given(specs())
-@settings(max_examples=12, deadline=None, derandomize=True)
+@examples(12, derandomize=True)
 def test_a_random_model_uses_all_that_it_names(plain: dict[str, Any]) -> None:
     check_names(emit_source(plan_of(plain)))
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -32,18 +33,26 @@ QUERY = Store("blocks.core.3.attention.query", (4, 6), "matrices", Init("zero"))
         ({"min_elements": 25}, False),
         ({"max_elements": 24}, True),
         ({"max_elements": 23}, False),
+        ({"matrix": True}, True),
+        ({"matrix": False}, False),
+        ({"min_uses": 1}, True),
+        ({"min_uses": 2}, False),
         ({"group": "matrices", "ndim": 1}, False),  # every condition must hold
     ],
 )
 def test_conditions(match: dict[str, Any], holds: bool) -> None:
-    assert matches(Match(**match), QUERY) is holds
+    assert matches(Match(**match), QUERY, sites=1) is holds
 
 
 def test_the_first_rule_that_matches_holds() -> None:
     scheme = Scheme("float16")
-    policy = Quantization((Rule(scheme, Match(ndim=1)), Rule(scheme, Match(group="matrices")), Rule(scheme)))
-    assert first_rule(policy, QUERY) == 1
-    assert first_rule(Quantization(policy.rules[:1]), QUERY) is None
+    rules = (Rule(scheme, Match(ndim=1)), Rule(scheme, Match(min_uses=2)), Rule(scheme, Match(matrix=True)))
+    draft = draft_of(small(), "uses")
+    once = next(store for store in draft.graph.stores if store.name == "blocks.core.0.attention.query")
+    assert draft.uses[once.name].sites == 1
+    for kept, index in ((rules, 2), (rules[:2], None)):
+        changed = replace(draft, spec=replace(draft.spec, quantization=Quantization(kept)))
+        assert first_rule(changed, once) == index
 
 
 def test_each_store_gets_the_scheme_of_its_first_rule_and_one_without_a_rule_none() -> None:

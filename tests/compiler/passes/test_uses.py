@@ -6,7 +6,8 @@ from typing import Any
 
 import pytest
 import torch
-from hypothesis import given, settings
+from hypothesis import given
+from support.examples import examples
 from support.random_specs import specs
 from support.small_specs import draft_of, group, plan_of, small
 
@@ -79,7 +80,7 @@ def test_what_only_the_losses_of_training_read_counts_as_read() -> None:
 
 
 @given(specs())
-@settings(max_examples=8, deadline=None, derandomize=True)
+@examples(8, derandomize=True)
 def test_gradient_modes_are_those_of_the_emitted_module(plain: dict[str, Any]) -> None:
     plan = plan_of(plain)
     for mode in plan.modes:

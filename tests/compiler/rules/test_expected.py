@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+from support.fixed_grids import FIXED_GRIDS
 
 from loopspec.compiler.check import Checked, SpecError, check_spec, load_plan
 
@@ -13,8 +14,8 @@ FLOAT16 = "{scheme: {kind: float16}}"
 STD = "{scheme: {kind: integer, bits: 8, clip: {kind: std, k: 20}}}"
 CASES = {
     "LS301": [f"quantization.rules=[{FLOAT16}, {{match: {{ndim: 4}}, scheme: {{kind: float32}}}}]"],
-    "LS401": ["budget={bytes: 10000, code_bytes: 5000}"],
-    "LS402": ["budget={bytes: 15000, code_bytes: 5000}"],
+    "LS401": ["budget={bytes: 10000, code_bytes: 5000}", FIXED_GRIDS],
+    "LS402": ["budget={bytes: 15000, code_bytes: 5000}", FIXED_GRIDS],
     "LS304": [f"quantization.rules=[{STD}]"],
     "LS302": ["quantization.rules=[{match: {group: matrices}, scheme: {kind: float16}}]"],
     "LS303": [

@@ -3,19 +3,17 @@
 from __future__ import annotations
 
 import json
-import os
 from pathlib import Path
 from typing import Any
 
 import torch
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, given
+from support.examples import examples
 from support.language_specs import documents
 
 from loopspec.compiler.check import Checked, check_spec
 from loopspec.compiler.emit.loader import build_module
 from loopspec.compiler.source.diagnostic import has_errors
-
-EXAMPLES = int(os.environ.get("LOOPSPEC_EXAMPLES", "25"))
 
 
 def checked_document(document: dict[str, Any], folder: Path) -> Checked:
@@ -29,7 +27,7 @@ def only_what_did_not_come(checked: Checked) -> bool:
     return not has_errors(item for item in checked.diagnostics if item.code != "LS030")
 
 
-@settings(max_examples=EXAMPLES, deadline=None, suppress_health_check=list(HealthCheck))
+@examples(60, suppress_health_check=list(HealthCheck))
 @given(document=documents())
 def test_a_document_is_refused_with_a_place_or_runs(document: dict[str, Any], tmp_path_factory: Any) -> None:
     checked = checked_document(document, tmp_path_factory.getbasetemp())

@@ -8,8 +8,9 @@ from typing import Any
 import pytest
 import torch
 import yaml
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, given
 from hypothesis import strategies as st
+from support.examples import examples
 
 from loopspec.compiler.check import check_spec
 from loopspec.compiler.emit.loader import build_module
@@ -62,7 +63,7 @@ OVERRIDES = st.lists(
 )
 
 
-@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@examples(60, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(overrides=OVERRIDES)
 def test_a_clean_spec_has_blocks_that_fit_and_a_faulty_one_a_message(overrides: list[dict[str, Any]]) -> None:
     checked = check_spec(TINY, [f"blocks.core.overrides={yaml.safe_dump(overrides, default_flow_style=True)}"])

@@ -8,7 +8,7 @@ import pytest
 
 from loopspec.compiler.check import check_spec
 from loopspec.compiler.operations import FIRING_RULES
-from loopspec.compiler.schema import load_schema
+from loopspec.compiler.schema import load_schema, reference
 from loopspec.compiler.schema.lookup import all_keys, lookup_key
 from loopspec.compiler.schema.reference import main, reference_text
 from loopspec.compiler.source.codes import TITLES
@@ -198,12 +198,16 @@ def test_what_is_said_to_be_missing_is_missing(text: str) -> None:
     assert not {"graph[].stages", "graph[].input", "graph[].causal"} & {key.path for key in all_keys(schema)}
 
 
-def test_check_tells_a_stale_file_and_writes_nothing(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_check_tells_a_stale_file_and_writes_nothing(
+    text: str, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(reference, "reference_text", lambda: text)  # seconds to make, and made already
     path = tmp_path / "README.md"
     assert main(["--check", str(path)]) == 1
     assert not path.exists()
     assert main([str(path)]) == 0
     assert [item.name for item in tmp_path.iterdir()] == ["README.md"]
+    assert path.read_text(encoding="utf-8") == text
     capsys.readouterr()
     assert main(["--check", str(path)]) == 0
     path.write_text("old", encoding="utf-8")
@@ -212,7 +216,10 @@ def test_check_tells_a_stale_file_and_writes_nothing(tmp_path: Path, capsys: pyt
     assert path.read_text(encoding="utf-8") == "old"
 
 
-def test_a_folder_that_is_not_there_is_one_clear_line(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_folder_that_is_not_there_is_one_clear_line(
+    text: str, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(reference, "reference_text", lambda: text)
     path = tmp_path / "nowhere" / "README.md"
     assert main([str(path)]) == 2
     error = capsys.readouterr().err

@@ -6,8 +6,9 @@ from dataclasses import replace
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
+from support.examples import examples
 
 from loopspec.compiler.spec.averaging import (
     CLOCK,
@@ -44,7 +45,7 @@ def walked(start: Start, train: Train, total: int) -> int | None:
     return None
 
 
-@settings(max_examples=200, deadline=None)
+@examples(200)
 @given(
     start=STARTS,
     up=st.integers(0, 20),

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
+from support.examples import examples
 
 from loopspec.compiler.spec.batches import (
     BatchPhase,
@@ -68,7 +69,7 @@ def walk(phases: list[BatchPhase], last: BatchShape, steps: int) -> list[tuple[B
     return walked
 
 
-@settings(max_examples=200, deadline=None)
+@examples(200)
 @given(phases=st.lists(PHASES, max_size=5), last=SHAPES, tokens=st.integers(0, 2000))
 def test_every_step_has_the_shape_and_the_tokens_of_the_walk(
     phases: list[BatchPhase], last: BatchShape, tokens: int

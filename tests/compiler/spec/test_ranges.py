@@ -44,7 +44,7 @@ def test_numbers_and_ranges_mix_in_their_order() -> None:
     [
         ([0, "4..2"], 5, (1,), "range 4..2 runs backwards"),
         ([0, "1 x 0"], 2, (1,), "'1 x 0' repeats 0 times"),
-        (["0 x 4096", 0], 1, (1,), f"more than {MAX_POSITIONS} positions"),
+        ([f"0 x {MAX_POSITIONS}", 0], 1, (1,), f"more than {MAX_POSITIONS} positions"),
         ({"sequence": 5}, 2, ("sequence",), "5 is not a multiple of the group's 2 blocks"),
         ({"repeat": [1, 2]}, 3, ("repeat",), "2 numbers for the group's 3 blocks"),
         ({"repeat": 3000}, 2, ("repeat",), "6000 positions"),
@@ -71,7 +71,7 @@ def test_a_backward_range_of_numbers_says_which_item() -> None:
 
 
 def test_the_most_positions_are_allowed() -> None:
-    assert len(expand_path(["0 x 4096"], 1)) == MAX_POSITIONS
+    assert len(expand_path([f"0 x {MAX_POSITIONS}"], 1)) == MAX_POSITIONS
 
 
 @st.composite

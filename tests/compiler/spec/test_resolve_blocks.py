@@ -6,8 +6,9 @@ import copy
 from pathlib import Path
 from typing import Any
 
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
+from support.examples import examples
 
 from loopspec.compiler.check import check_spec, plan_resolved
 from loopspec.compiler.schema import load_schema
@@ -90,7 +91,7 @@ CHANGES = st.fixed_dictionaries(
 )
 
 
-@settings(max_examples=100, deadline=None)
+@examples(100)
 @given(mlp=SLOPES, rope=ROPES, overrides=st.lists(CHANGES, max_size=4))
 def test_every_block_is_completed_and_nothing_that_is_given_changes(
     mlp: dict[str, Any], rope: dict[str, Any] | None, overrides: list[dict[str, Any]]

@@ -13,8 +13,15 @@ from torch import nn
 
 from loopspec.compiler.emit.loader import build_module
 from loopspec.compiler.plan import Plan
+from loopspec.compiler.spec.quantization import Clip, Gptq, RowBits, Scheme
 from loopspec.runtime.analyse.errors import AnalysisError
-from loopspec.runtime.analyse.sensitivity import Sensitivity, StoreSensitivity, measure_sensitivity, weights_sha256
+from loopspec.runtime.analyse.sensitivity import (
+    Sensitivity,
+    StoreSensitivity,
+    measure_sensitivity,
+    uncalibrated,
+    weights_sha256,
+)
 from loopspec.runtime.analyse.sensitivity_record import read_sensitivity, sensitivity_json, write_sensitivity
 from loopspec.runtime.analyse.sensitivity_text import sensitivity_text
 from loopspec.runtime.analyse.windows import Windows, token_windows
@@ -163,3 +170,19 @@ def test_text():
     assert sum(line.startswith(" blocks.core.") for line in lines) == sum("blocks" in store.name for store in stores)
     total = sum(store.loss_increase.sum() for store in stores)
     assert lines[-1] == f"  together: {total:.3g} nats a token"
+
+
+@pytest.mark.parametrize(
+    ("scheme", "measured"),
+    [
+        (Scheme("integer", 5, Clip("std", 9.0)), Scheme("integer", 5, Clip("std", 9.0))),
+        (Scheme("integer", 5, Clip("std", 9.0), gptq=Gptq()), Scheme("integer", 5, Clip("std", 9.0))),
+        (Scheme("integer", 5, Clip("absmax"), row_bits=RowBits()), Scheme("integer", 5, Clip("absmax"))),
+        (Scheme("integer", 5, Clip("sensitivity_std", 9.0, 0.1)), Scheme("integer", 5, Clip("std", 9.0))),
+        (Scheme("rate_distortion"), Scheme("integer", 6, Clip("absmax"))),
+        (Scheme("float16"), Scheme("float16")),
+    ],
+    ids=str,
+)
+def test_schemes_that_need_calibration_are_measured_by_their_nearest(scheme: Scheme, measured: Scheme) -> None:
+    assert uncalibrated(scheme) == measured and not measured.calibrated

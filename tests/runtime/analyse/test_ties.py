@@ -7,8 +7,9 @@ from itertools import combinations, islice
 from statistics import mean
 
 import pytest
-from hypothesis import Phase, given, settings
+from hypothesis import Phase, given
 from hypothesis import strategies as st
+from support.examples import examples
 from support.random_specs import specs
 from support.small_specs import Plain, group, plan_of, small
 
@@ -55,7 +56,7 @@ def test_the_criterion():
 
 
 @given(st.lists(st.integers(0, 20), min_size=2, max_size=7), st.integers(2, 3))
-@settings(max_examples=12, deadline=None)
+@examples(12)
 def test_lazy_ranking_agrees_with_trying_all(values, smallest):
     plan = plan_of(small(blocks={"core": group(len(values))}))
     sizes = range(smallest, len(values) + 1)
@@ -171,7 +172,7 @@ def test_plan_module_and_artifact_agree():
 
 
 @given(specs(), st.randoms(use_true_random=False))
-@settings(max_examples=3, deadline=None, phases=[Phase.explicit, Phase.generate])
+@examples(3, phases=[Phase.explicit, Phase.generate])
 def test_ties_of_any_spec(plain: Plain, random):
     plan = plan_of(plain)
     influences = {position.index: random.random() for position in plan.positions}

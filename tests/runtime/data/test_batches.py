@@ -5,8 +5,9 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
+from support.examples import examples
 
 from loopspec.runtime.data.batches import ContiguousBatches
 from loopspec.runtime.data.errors import BatchError
@@ -34,7 +35,7 @@ def test_batches_are_the_challenges(world_size):
     assert batches.passes > 1, "the golden batches wrap"
 
 
-@settings(max_examples=50, deadline=None)
+@examples(50)
 @given(before=SHAPES, after=SHAPES, extra=st.integers(0, 40))
 def test_a_resumed_loader_goes_on_to_the_token(before, after, extra):
     stream = numbered(25 + extra)
@@ -54,7 +55,7 @@ def test_a_resumed_loader_goes_on_to_the_token(before, after, extra):
     assert resumed.state() == loader.state()
 
 
-@settings(max_examples=30, deadline=None)
+@examples(30)
 @given(length=st.integers(1, 5), per_rank=st.integers(1, 3), ranks=st.integers(1, 4), batches=st.integers(1, 5))
 def test_rows_of_all_ranks_together_are_the_whole_batch(length, per_rank, ranks, batches):
     stream = numbered(70)

@@ -5,8 +5,9 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
+from support.examples import examples
 
 from loopspec.runtime.data.byte_table import ByteTable, assert_bytes_match
 from loopspec.runtime.data.corpus import Document, standard_library_corpus
@@ -46,7 +47,7 @@ def test_documents_of_the_challenges_tokenizer(document):
     assert len(table.target_text(stream)) == document["decoded_utf8"]
 
 
-@settings(max_examples=50)
+@examples(50)
 @given(TEXTS, TEXTS)
 def test_own_tokenizer_counts_every_text_exactly(first, second):
     documents = [Document("first", first), Document("second", second)]

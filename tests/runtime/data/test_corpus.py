@@ -3,8 +3,9 @@
 from pathlib import Path
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
+from support.examples import examples
 
 from loopspec.runtime.data.corpus import Corpus, Document, split_documents, standard_library_corpus
 from loopspec.runtime.data.errors import CorpusError
@@ -73,7 +74,7 @@ def test_copies_of_validation_text_leave_training_and_are_counted():
     assert len(after.train) + len(after.validation) + len(after.skipped) == len(documents) + len(copies)
 
 
-@settings(max_examples=50)
+@examples(50)
 @given(
     st.dictionaries(st.text("abc/", min_size=1, max_size=8), st.text(min_size=1, max_size=30), min_size=1, max_size=20),
     st.integers(1, 200),

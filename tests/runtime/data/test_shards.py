@@ -5,8 +5,9 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
+from support.examples import examples
 
 from loopspec.runtime.data.errors import ShardError
 from loopspec.runtime.data.shards import expand_shards, read_shard, write_shard
@@ -27,7 +28,7 @@ def test_writes_the_same_bytes(tmp_path, path):
     assert (tmp_path / "copy.bin").read_bytes() == path.read_bytes()
 
 
-@settings(max_examples=25)
+@examples(25)
 @given(st.lists(st.integers(0, 65535), min_size=1, max_size=50))
 def test_round_trip(tmp_path_factory, values):
     path = tmp_path_factory.mktemp("shards") / "shard.bin"

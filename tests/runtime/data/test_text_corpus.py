@@ -3,8 +3,9 @@
 import re
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
+from support.examples import examples
 
 from loopspec.runtime.data.errors import CorpusError
 from loopspec.runtime.data.text_corpus import DEFAULT_INCLUDE, Validation, text_corpus
@@ -77,7 +78,7 @@ def test_paragraphs_of_the_validation_text_are_not_trained_on(tmp_path):
     assert event.message == "poem.txt: 2 paragraphs that are in the validation text too are not trained on"
 
 
-@settings(max_examples=60, deadline=None)
+@examples(60)
 @given(st.lists(st.text("ab é\n", max_size=8), min_size=2, max_size=12), st.floats(0.05, 0.8))
 def test_no_text_is_lost_and_none_is_in_both(tmp_path_factory, parts, share):
     folder = tmp_path_factory.mktemp("text")

@@ -5,8 +5,9 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
+from support.examples import examples
 
 from loopspec.runtime.data import token_source
 from loopspec.runtime.data.byte_tokenizer import ByteTokenizer
@@ -116,7 +117,7 @@ def test_a_shard_in_both_splits_is_refused(tmp_path):
         from_shards(f"{tmp_path}/*.bin", f"{tmp_path}/a.bin", CHALLENGE)
 
 
-@settings(max_examples=30, deadline=None)
+@examples(30)
 @given(st.lists(st.text(st.characters(exclude_categories=["Cs"]), min_size=1, max_size=30), min_size=2, max_size=6))
 def test_bytes_of_any_text_are_counted_exactly_with_and_without_an_opening_token(texts):
     documents = tuple(Document(f"d{index}", text) for index, text in enumerate(texts))

@@ -6,8 +6,9 @@ import sys
 from pathlib import Path
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
+from support.examples import examples
 
 from loopspec.runtime.data.corpus import standard_library_corpus
 from loopspec.runtime.data.errors import TokenizerError
@@ -36,7 +37,7 @@ def test_documents_come_back_exactly_and_are_packed_well():
     assert all((array == TOKENIZER.encode(text)).all() for array, text in zip(arrays, texts, strict=True))
 
 
-@settings(max_examples=50)
+@examples(50)
 @given(st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\u2581")))
 def test_any_text_comes_back_exactly(text):
     assert TOKENIZER.decode(TOKENIZER.encode(text)) == text
@@ -108,7 +109,7 @@ def test_impossible_training_is_one_clear_error(texts, size, message):
         Tokenizer.train(texts, size)
 
 
-@settings(max_examples=20)
+@examples(20)
 @given(st.lists(st.text(max_size=5), max_size=4), st.lists(st.text(max_size=5), max_size=4))
 def test_training_keys_differ_when_texts_do(first, second):
     assert (training_key(first, 512) == training_key(second, 512)) == (first == second)

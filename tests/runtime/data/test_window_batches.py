@@ -5,8 +5,9 @@ import math
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
+from support.examples import examples
 
 from loopspec.runtime.data.coprime_batches import CoprimeBatches, draw_stride, nearest_neighbour
 from loopspec.runtime.data.errors import BatchError
@@ -27,7 +28,7 @@ def joined(pair):
     return np.concatenate((pair[0], pair[1][:, -1:]), axis=1)
 
 
-@settings(max_examples=30, deadline=None)
+@examples(30)
 @given(
     order=ANY_ORDER,
     length=st.integers(1, 9),
@@ -48,7 +49,7 @@ def test_each_window_comes_once_an_epoch_and_no_target_twice(order, length, wind
         assert len(np.unique(taken[:, 1:])) == windows * length
 
 
-@settings(max_examples=30, deadline=None)
+@examples(30)
 @given(data=st.data(), order=ANY_ORDER, windows=st.integers(6, 25), seed=st.integers(0, 99))
 def test_any_split_over_time_batches_and_ranks_gives_the_same_targets(data, order, windows, seed):
     """One window of 12 after the other, against pieces of 12, 6, 4, ... resumed after every batch."""
@@ -112,7 +113,7 @@ def test_the_order_is_the_same_on_every_machine(order, starts):
     assert [loader.take(10, 10)[0][:, 0].tolist() for _ in range(2)] == starts
 
 
-@settings(max_examples=40, deadline=None)
+@examples(40)
 @given(windows=st.integers(1, 10**7), seed=st.integers(0, 1000))
 def test_a_stride_is_coprime_and_keeps_the_sequences_of_a_batch_apart(windows, seed):
     stride = draw_stride(np.random.Generator(np.random.PCG64(seed)), windows)

@@ -4,8 +4,9 @@ from collections import Counter, defaultdict
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
+from support.examples import examples
 
 from loopspec.runtime.evaluate.order3 import ORDER, Order3Model, order3_bits_per_byte
 
@@ -40,13 +41,13 @@ def plain_probabilities(train: bytes, text: bytes) -> list[float]:
     return result
 
 
-@settings(max_examples=50)
+@examples(50)
 @given(LETTERS, LETTERS)
 def test_equals_the_plain_implementation(train, text):
     np.testing.assert_allclose(Order3Model(train).probabilities(text), plain_probabilities(train, text), rtol=1e-12)
 
 
-@settings(max_examples=20)
+@examples(20)
 @given(LETTERS, st.lists(st.sampled_from(b"abcd\n"), min_size=3, max_size=3).map(bytes))
 def test_probabilities_of_all_bytes_sum_to_one(train, context):
     model = Order3Model(train)

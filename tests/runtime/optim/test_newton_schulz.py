@@ -5,8 +5,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
+from support.examples import examples
 
 from loopspec.compiler.spec.optimizer import Coefficients
 from loopspec.runtime.optim.newton_schulz import NORM_EPS, POLAR_EXPRESS, QUINTIC, newton_schulz, polar_express
@@ -36,7 +37,7 @@ def test_bfloat16_matches_the_published_runs(index: int) -> None:
     torch.testing.assert_close(got, expected, atol=BFLOAT16_ROUNDING, rtol=0)
 
 
-@settings(max_examples=40, deadline=None)
+@examples(40)
 @given(
     rows=st.integers(1, 12),
     cols=st.integers(1, 40),

@@ -7,8 +7,9 @@ from pathlib import Path
 
 import pytest
 import torch
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
+from support.examples import examples
 from tiny_run import STORES, make_plan, make_train
 
 from loopspec.compiler.spec.averaging import first_step, starting_share, update_count
@@ -30,7 +31,7 @@ def test_initial_share_of_the_published_runs(steps: str) -> None:
     assert starting_share(planned, make_train(int(steps))) == pytest.approx(GOLDEN[steps])
 
 
-@settings(max_examples=30, deadline=None)
+@examples(30)
 @given(
     decay=st.floats(0.0, 0.999),
     values=st.lists(st.floats(-5, 5), min_size=1, max_size=30),
@@ -54,7 +55,7 @@ def test_a_late_average_that_is_not_debiased_starts_from_the_weights_of_its_step
     assert average.weights()["w"].item() == 4.0 * 0.75**2
 
 
-@settings(max_examples=50, deadline=None)
+@examples(50)
 @given(
     values=st.lists(st.floats(-5, 5, width=32), min_size=1, max_size=40),
     every=st.integers(1, 5),

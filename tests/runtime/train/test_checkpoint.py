@@ -7,8 +7,9 @@ from pathlib import Path
 
 import pytest
 import torch
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
+from support.examples import examples
 
 from loopspec.runtime.train.checkpoint import MAGIC, Checkpoint, CheckpointFolder, decode, encode
 from loopspec.runtime.train.determinism import random_state, restore_random_state
@@ -126,7 +127,7 @@ def test_a_kill_in_the_first_save_needs_no_hand(tmp_path: Path, survived: int) -
     assert events == ([missing] if 2 <= survived < 5 else [])
 
 
-@settings(max_examples=40, deadline=None)
+@examples(40)
 @given(position=st.integers(0, len(ENCODED) - 1), flip=st.integers(1, 255))
 def test_any_changed_byte_is_found(position: int, flip: int) -> None:
     damaged = bytearray(ENCODED)
@@ -135,7 +136,7 @@ def test_any_changed_byte_is_found(position: int, flip: int) -> None:
         decode(bytes(damaged), CPU, Path("x.ckpt"), "mend")
 
 
-@settings(max_examples=20, deadline=None)
+@examples(20)
 @given(length=st.integers(0, len(ENCODED) - 1))
 def test_any_cut_is_found(length: int) -> None:
     with pytest.raises(CheckpointError):

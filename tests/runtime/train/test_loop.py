@@ -4,8 +4,6 @@ import json
 import os
 import random
 import signal
-import subprocess
-import sys
 import time
 from dataclasses import replace
 from pathlib import Path
@@ -13,6 +11,7 @@ from pathlib import Path
 import pytest
 import tiny_run
 import torch
+from support.forge import Forge
 from tiny_run import CountingBatches, Slow, TinyModule, advance, make_train, make_trainer, run, take_step
 from torch import Tensor, nn
 
@@ -83,15 +82,14 @@ def test_stopped_and_resumed_is_bit_identical(tmp_path: Path, stop_after: int) -
     assert seconds == sorted(seconds)
 
 
-def test_killed_and_resumed_is_bit_identical(tmp_path: Path) -> None:
+def test_killed_and_resumed_is_bit_identical(forge: Forge, tmp_path: Path) -> None:
     straight = run(tmp_path / "straight", make_train(40))
-    command = [sys.executable, tiny_run.__file__, str(tmp_path / "killed"), "40"]
-    process = subprocess.Popen([*command, "fresh", "0.01"], env=environment(), stderr=subprocess.DEVNULL)
+    process = forge.start_code(TINY_RUN, [tmp_path / "killed", "40", "fresh", "0.01"], tmp_path / "out")
     metrics = tmp_path / "killed" / "metrics.jsonl"
     wait_for(lambda: metrics.exists() and metrics.read_text().count("\n") > 6)
     time.sleep(random.uniform(0.0, 0.3))
-    process.kill()
-    process.wait()
+    os.kill(process, signal.SIGKILL)
+    assert forge.wait(process) == -signal.SIGKILL
     assert 6 < metrics.read_text().count("\n") < 40
     resumed = run(tmp_path / "killed", make_train(40), resume=True)
     assert resumed[0].outcome == "finished"
@@ -100,24 +98,28 @@ def test_killed_and_resumed_is_bit_identical(tmp_path: Path) -> None:
     assert untimed(tmp_path / "straight") == untimed(tmp_path / "killed")
 
 
-KILLED_BEFORE_THE_FIRST_POINTER = """
+TINY_RUN = f"""
+import sys
+sys.path.insert(0, {str(Path(__file__).parent)!r})
+import tiny_run
+tiny_run.main()
+"""
+KILLED_BEFORE_THE_FIRST_POINTER = f"""
 import os
 from pathlib import Path
-import tiny_run
 replace = Path.replace
 Path.replace = lambda self, target: os._exit(9) if target.name == "latest" else replace(self, target)
-tiny_run.main()
+{TINY_RUN}
 """
 
 
 def test_killed_between_first_checkpoint_and_pointer_resumes_by_itself(
-    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    forge: Forge, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     straight = run(tmp_path / "straight", make_train(12))
     killed = tmp_path / "killed"
-    command = [sys.executable, "-c", KILLED_BEFORE_THE_FIRST_POINTER, str(killed), "12", "fresh"]
-    done = subprocess.run(command, env=environment(), stderr=subprocess.DEVNULL, check=False)
-    assert done.returncode == 9
+    process = forge.start_code(KILLED_BEFORE_THE_FIRST_POINTER, [killed, "12", "fresh"], tmp_path / "out")
+    assert forge.wait(process) == 9, (tmp_path / "out").read_text()
     kept, leftover = sorted((killed / "checkpoints").iterdir(), reverse=True)
     assert (kept.name, leftover.suffix) == ("step-000000005.ckpt", ".partial")
     capsys.readouterr()
@@ -312,10 +314,6 @@ def test_average_matches_the_weights_after_each_step(tmp_path: Path) -> None:
             advance(trainer, 1)
             expected.update(dict(module.named_parameters()), step)
         assert same(trainer.weights(), expected.weights())
-
-
-def environment() -> dict[str, str]:
-    return os.environ | {"OMP_NUM_THREADS": "1", "PYTHONPATH": os.pathsep.join(p for p in sys.path if p)}
 
 
 def wait_for(condition) -> None:

@@ -5,8 +5,9 @@ from __future__ import annotations
 from types import SimpleNamespace
 from typing import Any
 
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
+from support.examples import examples
 
 from loopspec.compiler.spec.averaging import first_step, quantization_aware_steps, update_count
 from loopspec.compiler.spec.batches import BatchPhase, BatchShape
@@ -84,7 +85,7 @@ def walked(spec: Any) -> tuple[MainStage, list[StepOrder], list[int], list[int]]
     return stage, orders, phases, [*tokens, trained]
 
 
-@settings(max_examples=150, deadline=None)
+@examples(150)
 @given(spec=specs())
 def test_the_plan_says_what_training_does(spec: Any) -> None:
     train = spec.train
@@ -112,7 +113,7 @@ def test_the_plan_says_what_training_does(spec: Any) -> None:
     }
 
 
-@settings(max_examples=60, deadline=None)
+@examples(60)
 @given(spec=specs())
 def test_a_replay_keeps_the_last_batches_from_its_start_on(spec: Any) -> None:
     stage, orders, _, _ = walked(spec)
@@ -125,7 +126,7 @@ def test_a_replay_keeps_the_last_batches_from_its_start_on(spec: Any) -> None:
         assert place["shape"] == [shape.sequence_length, shape.batch_tokens, shape.accumulation]
 
 
-@settings(max_examples=60, deadline=None)
+@examples(60)
 @given(spec=specs(), data=st.data())
 def test_a_restored_stage_orders_the_same(spec: Any, data: st.DataObject) -> None:
     whole, orders, _, _ = walked(spec)

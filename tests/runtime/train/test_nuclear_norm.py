@@ -6,8 +6,9 @@ from typing import Any
 
 import pytest
 import torch
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
+from support.examples import examples
 from support.small_specs import plan_of, small
 from torch import nn
 
@@ -26,7 +27,7 @@ def planned(penalty: dict[str, Any] | None, **train: Any) -> tuple[Plan, dict[st
     return plan, parameters
 
 
-@settings(max_examples=30, deadline=None)
+@examples(30)
 @given(rows=st.integers(1, 9), cols=st.integers(1, 9), threshold=st.floats(0, 3), seed=st.integers(0, 50))
 def test_singular_values_fall_and_vectors_stay(rows: int, cols: int, threshold: float, seed: int) -> None:
     matrix = torch.randn(rows, cols, dtype=torch.float64, generator=torch.Generator().manual_seed(seed))

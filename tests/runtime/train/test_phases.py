@@ -66,12 +66,26 @@ def train(
     return last, [str(record["mode"]) for record in read_records(path / "metrics.jsonl")]
 
 
+Run = tuple[dict[str, Tensor], list[str]]
+CADENCES = {"clock": BY_THE_CLOCK, "schedule": BY_THE_SCHEDULE, "sampled": SAMPLED}
+
+
+@pytest.fixture(scope="module")
+def straight_runs(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Run]:
+    """Of each cadence, what nothing stopped."""
+    with pytest.MonkeyPatch.context() as patch:
+        return {
+            name: train(tmp_path_factory.mktemp(name) / "straight", patch, cadence)
+            for name, cadence in CADENCES.items()
+        }
+
+
 @pytest.mark.parametrize("stop", [3, 6, 7, 19, 20])
-@pytest.mark.parametrize("cadence", [BY_THE_CLOCK, BY_THE_SCHEDULE, SAMPLED], ids=["clock", "schedule", "sampled"])
+@pytest.mark.parametrize("kind", CADENCES)
 def test_stopped_and_resumed_is_bit_identical(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, cadence: tuple[Phase, ...], stop: int
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, straight_runs: dict[str, Run], kind: str, stop: int
 ) -> None:
-    straight, modes = train(tmp_path / "straight", monkeypatch, cadence)
+    cadence, (straight, modes) = CADENCES[kind], straight_runs[kind]
     _, before = train(tmp_path / "stopped", monkeypatch, cadence, stop)
     assert before == modes[:stop]
     resumed, again = train(tmp_path / "stopped", monkeypatch, cadence, resume=True)
@@ -79,13 +93,13 @@ def test_stopped_and_resumed_is_bit_identical(
     assert straight.keys() == resumed.keys() and all(torch.equal(straight[name], resumed[name]) for name in straight)
 
 
-@pytest.mark.parametrize("cadence", [BY_THE_CLOCK, BY_THE_SCHEDULE], ids=["clock", "schedule"])
+@pytest.mark.parametrize("kind", ["clock", "schedule"])
 @pytest.mark.parametrize("step", [8, 24])
 def test_killed_and_resumed_from_an_earlier_phase_is_bit_identical(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, cadence: tuple[Phase, ...], step: int
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, straight_runs: dict[str, Run], kind: str, step: int
 ) -> None:
     """The checkpoints of steps 5 and 20 lie before the phases begin in which the run was killed."""
-    straight, modes = train(tmp_path / "straight", monkeypatch, cadence)
+    cadence, (straight, modes) = CADENCES[kind], straight_runs[kind]
     with pytest.raises(Killed):
         train(tmp_path / "killed", monkeypatch, cadence, step, kill=True)
     resumed, again = train(tmp_path / "killed", monkeypatch, cadence, resume=True)
@@ -93,22 +107,20 @@ def test_killed_and_resumed_from_an_earlier_phase_is_bit_identical(
     assert all(torch.equal(straight[name], resumed[name]) for name in straight)
 
 
-def test_the_clock_and_the_schedule_begin_phases_where_they_should(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    _, modes = train(tmp_path / "clock", monkeypatch, BY_THE_CLOCK)
+def test_the_clock_and_the_schedule_begin_phases_where_they_should(straight_runs: dict[str, Run]) -> None:
+    _, modes = straight_runs["clock"]
     assert modes == ["full", "single"] * 3 + ["single"] * 14 + ["full"] * 10  # a step takes a second
-    _, modes = train(tmp_path / "schedule", monkeypatch, BY_THE_SCHEDULE)
+    _, modes = straight_runs["schedule"]
     plan = make_plan(make_train(STEPS), cadence=BY_THE_SCHEDULE)
     first = phase_steps(plan.spec.cadence, plan.spec.train)[1].first
     assert first == 23  # 0.1 + 0.9 * 7 / 10 is 0.73, a step before it is 0.82
     assert modes == [("single", "full")[step % 2] for step in range(23)] + ["single"] + ["full", "full", "single"] * 2
 
 
-def test_the_plan_counts_the_steps_that_a_run_takes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    for name, cadence in {"schedule": BY_THE_SCHEDULE, "sampled": SAMPLED}.items():
-        _, modes = train(tmp_path / name, monkeypatch, cadence)
-        counts = steps_by_mode(make_plan(make_train(STEPS), cadence=cadence).spec)
+def test_the_plan_counts_the_steps_that_a_run_takes(straight_runs: dict[str, Run]) -> None:
+    for name in ("schedule", "sampled"):
+        _, modes = straight_runs[name]
+        counts = steps_by_mode(make_plan(make_train(STEPS), cadence=CADENCES[name]).spec)
         assert counts == {mode: modes.count(mode) for mode in set(modes)}
         assert len(counts) == 2
 

@@ -6,6 +6,7 @@ import json
 from pathlib import Path
 
 import pytest
+from support.fixed_grids import FIXED_GRIDS
 
 from loopspec.compiler import load_plan
 from loopspec.compiler.emit.dedup import dedup_map
@@ -64,7 +65,7 @@ def test_a_file_that_was_there_before_is_left_alone(cli, tmp_path):
 
 
 def test_a_spec_with_problems_writes_nothing(cli, tmp_path):
-    result = cli("compile", "quickstart", "-o", "out", "--set", "budget.bytes=100000")
+    result = cli("compile", "quickstart", "-o", "out", "--set", "budget.bytes=100000", "--set", FIXED_GRIDS)
     assert (result.code, result.out) == (1, "") and "LS401" in result.err
     assert _names(tmp_path) == []
 

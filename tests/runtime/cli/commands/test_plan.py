@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 
+from support.fixed_grids import FIXED_GRIDS
+
 from loopspec.compiler import load_plan
 from loopspec.compiler.passes import PASSES
 from loopspec.compiler.plan_json import plan_json
@@ -38,7 +40,7 @@ def test_unknown_pass_lists_them(cli):
 
 
 def test_over_budget_still_prints_the_plan(cli):
-    result = cli("plan", "quickstart", "--set", "budget.bytes=100000")
+    result = cli("plan", "quickstart", "--set", "budget.bytes=100000", "--set", FIXED_GRIDS)
     assert result.code == 1
     assert ": does not fit\n" in result.out
     assert "error[LS401]" in result.err and result.err.endswith("loopspec: quickstart: 1 error\n")

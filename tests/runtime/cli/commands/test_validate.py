@@ -8,6 +8,7 @@ from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
+from support.fixed_grids import FIXED_GRIDS
 
 from loopspec.compiler import load_plan
 from loopspec.compiler.source.shipped import shipped_specs
@@ -81,7 +82,7 @@ def test_github_has_commands_only_on_stdout(cli, broken):
 
 
 def test_set_changes_every_spec(cli):
-    result = cli("validate", "quickstart", "--set", "budget.bytes=100000")
+    result = cli("validate", "quickstart", "--set", "budget.bytes=100000", "--set", FIXED_GRIDS)
     assert result.code == 1
     assert "LS401" in result.out and " of 100,000 bytes predicted" in result.out
 
