@@ -16,6 +16,7 @@ SAVING = "CheckpointFolder.save"
 SAVE_EVENTS = 72  # of the runtime's code in one save, a few less than there are
 STEP_EVENTS = 1200  # from the begin of a step to the end of its save, a few less
 START_EVENTS = 10_000  # from the command line to the end of the first step after a resume, a few less
+OVER_EVENTS = 1500  # from the command line to the end of a resume of what is over, less than there are
 STEP_SECONDS = 0.08
 
 
@@ -40,13 +41,18 @@ class Assassin:
     def kill(self, times: int) -> None:
         while len(self.struck) < times:
             due = sum(STEPS.values()) * len(self.struck) // times
-            fault = self.fault(max(due - last_step(self.folder), 0))
+            steps, total = last_step(self.folder), sum(STEPS.values())
+            fault = self.fault(due - steps) if steps <= due else self.early(over=steps == total)
             code, said = self.go(fault)
             assert code in KILLED, f"{fault}: exit code {code}\n{said}"
             self.struck.append(last_step(self.folder))
             self.saving += fault.within is not None
-            if self.draw.random() < 0.3:
+            if self.draw.random() < 0.3 and self.struck[-1] < total:  # what is over saves no more, nor clears up
                 self.tear()
+
+    def early(self, *, over: bool) -> Fault:
+        """One that strikes before training goes on: timed kills on a quick machine let the run come too far."""
+        return Fault(nth=self.draw.randint(1, OVER_EVENTS if over else START_EVENTS // 2))
 
     def fault(self, steps: int) -> Fault:
         """One that strikes after about so many more steps."""
