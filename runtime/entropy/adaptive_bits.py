@@ -102,13 +102,47 @@ class BitReader(_Interval):
         self.point = int.from_bytes(data[:4].ljust(4, b"\0"), "big")
 
     def bit(self, context: int, value: int) -> int:
-        """Reads a decision."""
-        middle = self.low + ((self.high - self.low) * self.chances[context] >> 16)
-        found = 1 if self.point <= middle else 0
-        self.narrow(context, found, middle)
-        while not (self.low ^ self.high) >> 24:
+        """Reads a decision; `narrow` written out, for a model of 28 M weights takes half a million of them."""
+        low, high, chance, seen = self.low, self.high, self.chances[context], self.seen[context]
+        middle = low + ((high - low) * chance >> 16)
+        if self.point <= middle:
+            found, high = 1, middle
+            self.chances[context] = chance + (65504 - chance) // RATES[seen]
+        else:
+            found, low = 0, middle + 1
+            self.chances[context] = chance - (chance - 32) // RATES[seen]
+        self.seen[context] = NEXT[seen]
+        self.low, self.high = low, high
+        while not (low ^ high) >> 24:
             self.shift()
+            low, high = self.low, self.high
         return found
+
+    def unary(self, start: int, largest: int) -> int:
+        """What `natural` reads, all in one: a model of 28 M weights takes a third of a million decisions."""
+        chances, seen, point = self.chances, self.seen, self.point
+        low, high, number = self.low, self.high, 0
+        while number < largest:
+            context = start + (number if number < UNARY else UNARY)
+            chance, times = chances[context], seen[context]
+            middle = low + ((high - low) * chance >> 16)
+            seen[context] = NEXT[times]
+            one = point <= middle
+            if one:
+                high = middle
+                chances[context] = chance + (65504 - chance) // RATES[times]
+                number += 1
+            else:
+                low = middle + 1
+                chances[context] = chance - (chance - 32) // RATES[times]
+            while not (low ^ high) >> 24:
+                self.low, self.high = low, high
+                self.shift()
+                low, high, point = self.low, self.high, self.point
+            if not one:
+                break
+        self.low, self.high = low, high
+        return number
 
     def shift(self) -> None:
         """Takes a byte in."""
@@ -134,6 +168,8 @@ def refuse(bits: AdaptiveBits, what: str) -> EntropyError:
 def natural(bits: AdaptiveBits, context: int, value: int, largest: int = LARGEST) -> int:
     """A number in 0..`largest`, in unary with adaptive chances."""
     start = context * WIDTH
+    if isinstance(bits, BitReader):
+        return bits.unary(start, largest)
     number = 0
     while number < largest and bits.bit(start + min(number, UNARY), int(value > number)):
         number += 1
