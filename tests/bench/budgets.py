@@ -18,7 +18,7 @@ sys.path[:0] = [str(TESTS), str(TESTS / "_dev")]
 
 from support.budget_cases import CASES, Case, Outcome, run_case  # noqa: E402
 
-HEAD = f"{'spec':20}{'dim':>5}{'codec':>8}{'weights':>11}{'limit':>11}{'artifact':>11}{'below':>8}{'':>9}{'trials':>8}"
+HEAD = f"{'spec':20}{'dim':>5}{'codec':>8}{'weights':>11}{'limit':>11}{'artifact':>11}{'below':>11}{'':>9}{'trials':>8}"
 
 
 def line(found: Outcome, seconds: float) -> str:
@@ -26,7 +26,7 @@ def line(found: Outcome, seconds: float) -> str:
     case, limit = found.case, found.allocation.limit
     end = "  end of its grids" if found.allocation.landing.at_end else ""
     return (
-        f"{case.spec:20}{case.dim:5}{case.codec:>8}{found.weights:11,}{limit:11,}{found.bytes:11,}{found.below:8,}"
+        f"{case.spec:20}{case.dim:5}{case.codec:>8}{found.weights:11,}{limit:11,}{found.bytes:11,}{found.below:11,}"
         f"{100 * found.below / limit:8.3f}%{found.allocation.landing.trials:8}{seconds:8.1f} s"
         f"{end}{'  MISSED' if found.misses else ''}"
     )
