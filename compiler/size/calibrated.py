@@ -23,6 +23,9 @@ BYTE_CODER = Factor(0.96, 1.0, 1.02)
 TRAINED = 0.95
 """Share of its steps that a run must have had to tell what the tails come to: sizes still fall during the warmdown."""
 
+MEASUREMENT_FILE = "measured_sizes.json"
+"""Of a packed run's folder."""
+
 Plain = Mapping[str, Any]
 
 

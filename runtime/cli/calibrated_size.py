@@ -8,13 +8,11 @@ from pathlib import Path
 
 from ...compiler.passes.size import calibrate_plan
 from ...compiler.plan import Plan
-from ...compiler.size.calibrated import MeasurementError, read_measurement
+from ...compiler.size.calibrated import MEASUREMENT_FILE, MeasurementError, read_measurement
 from ...compiler.size.estimate import size_estimate
 from ...compiler.source.wording import few
 from .console import complain
 from .errors import PROBLEMS, UserError
-
-FILE = "measured_sizes.json"
 
 
 def add_calibrate(parser: argparse.ArgumentParser) -> None:
@@ -29,7 +27,7 @@ def calibrated_plan(plan: Plan, run: Path) -> Plan:
     Raises:
         UserError: no packed run, or one of other stores or schemes.
     """
-    path = run / FILE
+    path = run / MEASUREMENT_FILE
     try:
         estimate, unrefined = calibrate_plan(plan, read_measurement(path.read_text(encoding="utf-8"), str(path)))
     except (OSError, UnicodeDecodeError) as error:

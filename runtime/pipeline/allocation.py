@@ -52,11 +52,6 @@ class Allocation:
     limit: int
 
     @property
-    def loss(self) -> float:
-        """Predicted rise of the loss, nats a token."""
-        return sum(codes.loss for codes in self.codes.values())
-
-    @property
     def text(self) -> str:
         """One line for people."""
         below = f"{self.limit - self.landing.size:,} bytes below {self.limit:,}"
@@ -124,7 +119,7 @@ class _Search:
         return size
 
     def estimate(self, coarseness: float) -> float:
-        """About the bytes of the artifact, with codes rounded to nearest under rans, whatever its codec."""
+        """About the bytes of the artifact, by a part of each matrix under rans, whatever its codec."""
         return self._fixed + quick_bytes(self._samples, 2.0**coarseness)
 
     def encode(self, coarseness: float) -> Encoded:

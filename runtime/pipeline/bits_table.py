@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
-from typing import Any
+from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
@@ -48,11 +47,6 @@ def store_bits(plan: Plan, packed: Packed, weights: Mapping[str, npt.NDArray[np.
         size = packed.summary.store_bytes[store.name]
         rows.append(StoreBits(store.name, str(store.scheme), store.elements, size, loss))
     return rows
-
-
-def bits_json(rows: list[StoreBits]) -> list[dict[str, Any]]:
-    """The rows as plain values, bits a weight included."""
-    return [asdict(row) | {"bits": row.bits} for row in rows]
 
 
 def bits_text(rows: list[StoreBits]) -> str:

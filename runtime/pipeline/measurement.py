@@ -5,18 +5,16 @@ from __future__ import annotations
 from pathlib import Path
 
 from ...compiler.plan import Plan
-from ...compiler.size.calibrated import MeasuredRun, MeasuredStore, measurement_json
+from ...compiler.size.calibrated import MEASUREMENT_FILE, MeasuredRun, MeasuredStore, measurement_json
 from ..artifact import ArtifactContents
 from ..atomic_file import write_atomically
 from ..entropy import estimate_bytes
 from ..quantize.report import code_entropy
 from ..quantize.store import decode_codes
 
-FILE = "measured_sizes.json"
-
 
 def write_measurement(folder: Path, plan: Plan, contents: ArtifactContents, steps: int, *, over: bool) -> None:
-    """Writes FILE into the run folder: entropies of the stores on fixed grids, after so many steps.
+    """Writes MEASUREMENT_FILE into the run folder: entropies of the stores on fixed grids, after so many steps.
 
     Args:
         over: whether training has come to its end; if not, what training makes of tails is not known yet.
@@ -27,7 +25,7 @@ def write_measurement(folder: Path, plan: Plan, contents: ArtifactContents, step
         for store in plan.exported_stores
         if store.scheme.coded and store.scheme.kind != "rate_distortion"
     }
-    write_atomically(folder / FILE, [measurement_json(MeasuredRun(steps, planned, stores)).encode()])
+    write_atomically(folder / MEASUREMENT_FILE, [measurement_json(MeasuredRun(steps, planned, stores)).encode()])
 
 
 def _measured(contents: ArtifactContents, name: str, shape: tuple[int, ...], scheme: str) -> MeasuredStore:

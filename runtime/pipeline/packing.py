@@ -19,8 +19,6 @@ from .allocation import Allocation, allocate
 from .calibration import calibrate, calibrated_stores
 from .console import Console
 
-Arrays = Mapping[str, npt.NDArray[np.float32]]
-
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Packed:
