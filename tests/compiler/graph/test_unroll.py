@@ -55,7 +55,7 @@ def check_modes_agree(architecture: Architecture) -> None:
             else:
                 assert of_this_mode_alone(site, mode, runs), site.id
         for site_id, source in skip_sources(graph, mode).items():
-            assert source == sources[site_id]
+            assert source == sources[site_id] if site_id in sources else site_id not in full.nx
 
 
 def assert_bindings_agree(here: Mapping[str, str], full: Mapping[str, str], mode: Mode, site: str) -> None:
@@ -105,6 +105,18 @@ def test_modes_of_many_loops_keep_what_they_share(path: list[int], loops: int, s
         modes={f"mode_{less}": {"trunk": {"loops": less}} for less in range(1, loops)},
     )
     check_modes_agree(spec_of(plain).architecture)
+
+
+def test_fewer_firings_of_which_the_last_counts_are_sites_of_their_own() -> None:
+    """Two firings run the second alone, one firing the first: other sites, with skips of their own."""
+    firing = {"kind": "parallel", "combine": {"kind": "last"}}
+    skips = {"kind": "unet", "scope": "pass"}
+    plain = small(graph=[{"stage": "trunk", "blocks": "core", "loops": 2, "firing": firing, "skips": skips}])
+    check_modes_agree(spec_of(plain).architecture)
+    graph = draft_of(plain, "bind").graph
+    assert graph is not None
+    found = [list(skip_sources(graph, mode)) for mode in ("full", "single")]
+    assert found == [["trunk/core.1#0/skip"], ["trunk/core.1#1/skip"]]
 
 
 def test_a_skip_that_loses_an_end_is_left_out() -> None:
