@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from itertools import groupby
 from textwrap import wrap
+from typing import TYPE_CHECKING
 
 from .folding import Folded, fold
 from .plan import FROZEN, UNASSIGNED, Plan, PlannedStore, Position
@@ -12,13 +13,17 @@ from .summary_modes import feature_lines, graph_lines, mode_lines, stage_lines
 from .summary_training import averaging_lines, clock_lines, penalty_lines, quantization_aware_lines
 from .tables import table
 
+if TYPE_CHECKING:
+    from .size.code import CodeBytes
+
 _WIDTH = 80
 
 
-def plan_text(plan: Plan) -> str:
+def plan_text(plan: Plan, script: CodeBytes | None = None) -> str:
     """Stable text of a plan, about 80 columns wide; equal plans give equal text.
 
     Every store is named once; stores that differ in nothing but one index share a row, with the indices as ranges.
+    `script` is what a script of this plan takes, where that was asked for.
     """
     lines = [
         f"plan of {plan.spec.name}",
@@ -26,6 +31,7 @@ def plan_text(plan: Plan) -> str:
         *_parameters(plan),
         "",
         *_budget(plan),
+        *([] if script is None else _script(plan, script)),
         "",
         *stage_lines(plan),
         "",
@@ -73,6 +79,15 @@ def _budget(plan: Plan) -> list[str]:
         f"  predicted  {size.predicted_bytes:>14,}   between {size.low_bytes:,} and {size.high_bytes:,}",
         f"  of it code {size.code_bytes:>14,}",
         f"  limit      {size.limit_bytes:>14,}   margin {margin:,}: {verdict}",
+    ]
+
+
+def _script(plan: Plan, script: CodeBytes) -> list[str]:
+    over = script.wrapped - plan.size.code_bytes
+    verdict = "within budget.code_bytes" if over <= 0 else f"{over:,} MORE than budget.code_bytes counts"
+    return [
+        f"  script     {script.wrapped:>14,}   {verdict}",
+        f"             {script.minified:>14,} minified, {script.readable:,} readable",
     ]
 
 

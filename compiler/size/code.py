@@ -6,13 +6,12 @@ import ast
 import base64
 import json
 import lzma
-import zlib
 from collections.abc import Mapping
 from dataclasses import dataclass
 
 _STUB = """\
-import base64,{codec},importlib.util as u,json,sys
-S=json.loads({decompress}(base64.b85decode("{data}")))
+import base64 as b,lzma as z,importlib.util as u,json,sys
+S=json.loads(z.decompress(b.b85decode("{data}")))
 class L:
  def find_spec(c,n,p=None,t=None):
   k=next((k for k in(n,n+".__init__")if k in S),0)
@@ -22,6 +21,10 @@ class L:
 sys.meta_path.insert(0,L())
 exec(compile(S["{main}"],"{main}","exec"))
 """
+
+
+_LZMA = [{"id": lzma.FILTER_LZMA1, "preset": 9 | lzma.PRESET_EXTREME, "lc": 4, "pb": 0}]
+"""For text: more context of the byte before, and no alignment."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,17 +46,19 @@ def code_bytes(sources: Mapping[str, str], main: str) -> CodeBytes:
     Raises:
         CodeError: a source that is no Python, or no source `main`.
     """
+    small = _minified(sources)
     return CodeBytes(
         readable=sum(len(source.encode()) for source in sources.values()),
-        minified=sum(len(minified(source, name).encode()) for name, source in sources.items()),
-        wrapped=len(wrapped(sources, main).encode()),
+        minified=sum(len(source.encode()) for source in small.values()),
+        wrapped=len(_packed(small, main).encode()),
     )
 
 
 def minified(source: str, name: str = "source") -> str:
-    """The source without comments, docstrings and blank lines, indented by one space.
+    """The source without comments, docstrings, blank lines and annotations of functions, indented by one space.
 
-    What reads its own docstrings or line numbers changes; nothing else does.
+    What reads its own docstrings, line numbers or those annotations changes; nothing else does. Annotations in a class
+    stay, since dataclasses read them.
     """
     try:
         tree = ast.parse(source, name)
@@ -62,21 +67,37 @@ def minified(source: str, name: str = "source") -> str:
     for node in ast.walk(tree):
         if isinstance(node, ast.Module | ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef):
             _drop_strings(node)
+        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
+            node.returns = None
+        elif isinstance(node, ast.arg):
+            node.annotation = None
     return _narrow(ast.unparse(ast.fix_missing_locations(tree))) + "\n"
 
 
 def wrapped(sources: Mapping[str, str], main: str) -> str:
-    """One Python file that imports the minified sources from within itself and runs `main` as `__main__`."""
-    if main not in sources:
-        raise CodeError(f"there is no source {main!r} to run; there are {', '.join(sorted(sources))}")
-    plain = json.dumps({name: minified(text, name) for name, text in sources.items()}, separators=(",", ":")).encode()
-    packed = {
-        "lzma": (lzma.compress(plain, lzma.FORMAT_ALONE, preset=9 | lzma.PRESET_EXTREME), "lzma.decompress"),
-        "zlib": (zlib.compress(plain, 9), "zlib.decompress"),
-    }
-    codec = min(packed, key=lambda name: len(packed[name][0]))
-    data, decompress = packed[codec]
-    return _STUB.format(codec=codec, decompress=decompress, data=base64.b85encode(data).decode(), main=main)
+    """One Python file that imports the minified sources from within itself and runs `main` as `__main__`.
+
+    Raises as `code_bytes`.
+    """
+    return _packed(_minified(sources), main)
+
+
+def _minified(sources: Mapping[str, str]) -> dict[str, str]:
+    return {name: minified(source, name) for name, source in sources.items()}
+
+
+def _packed(small: Mapping[str, str], main: str) -> str:
+    if main not in small:
+        raise CodeError(f"there is no source {main!r} to run; there are {', '.join(sorted(small))}")
+    plain = json.dumps(small, separators=(",", ":")).encode()
+    packed = lzma.compress(plain, lzma.FORMAT_ALONE, filters=_LZMA)
+    return _STUB.format(data=base64.b85encode(packed).decode(), main=main)
+
+
+def is_wrapped(data: bytes) -> bool:
+    """Whether the bytes of a file are what `wrapped` writes."""
+    head, tail = _STUB.partition("{data}")[0], _STUB.rpartition("{main}")[2]
+    return data.startswith(head.encode()) and data.endswith(tail.encode())
 
 
 def _drop_strings(node: ast.Module | ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef) -> None:

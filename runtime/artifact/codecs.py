@@ -15,18 +15,15 @@ ZSTD_LEVEL, LZMA_LEVEL = 22, 9
 LZMA_AT_MOST = 2**22
 """Streams up to this long are tried with lzma: 5 % less for steps, 11 % less for a tokenizer, but a second a MiB."""
 
-
-MATRIX_CODECS = {
-    "rans": (encode_codes, decode_codes),
-    "constriction": (constriction_codec.encode_codes, constriction_codec.decode_codes),
-}
-"""Coders of all matrices in one: (encoder, decoder)."""
+MATRIX_ENCODERS = {"rans": encode_codes, "constriction": constriction_codec.encode_codes}
+MATRIX_DECODERS = {"rans": decode_codes, "constriction": constriction_codec.decode_codes}
+"""Coders of all matrices in one. Apart, so that a script that only reads has no encoder in it."""
 
 
 def encode_together(matrices: Sequence[npt.NDArray[np.int8]], codec: str) -> bytes:
-    """All matrices by one of `MATRIX_CODECS`."""
+    """All matrices by one of `MATRIX_ENCODERS`."""
     try:
-        return MATRIX_CODECS[codec][0](matrices)
+        return MATRIX_ENCODERS[codec](matrices)
     except EntropyError as error:
         raise ArtifactError(f"contents, codes: {error}") from error
 
@@ -36,7 +33,7 @@ def decode_together(
 ) -> list[npt.NDArray[np.int8]]:
     """Undoes `encode_together` for matrices of these shapes; raises ArtifactError for any other bytes."""
     try:
-        return MATRIX_CODECS[codec][1](payload, shapes, place)
+        return MATRIX_DECODERS[codec](payload, shapes, place)
     except EntropyError as error:
         raise ArtifactError(_starting(place, error)) from error
 

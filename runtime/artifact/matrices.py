@@ -13,7 +13,7 @@ import numpy.typing as npt
 
 from ..quantize import EncodedStore
 from ..quantize.storage import CODES, LEFT, RIGHT, part_bytes, row_shape
-from .codecs import MATRIX_CODECS, compress, decode_together, decompress, encode_together
+from .codecs import MATRIX_DECODERS, MATRIX_ENCODERS, compress, decode_together, decompress, encode_together
 from .errors import ArtifactError
 from .header import StoreEntry
 
@@ -60,7 +60,7 @@ def code_array(matrix: Matrix, stores: Mapping[str, EncodedStore]) -> npt.NDArra
 
 def encode_matrices(matrices: Sequence[npt.NDArray[np.int8]], codec: str, level: int) -> bytes:
     """The payload of the stream `codes`; `level` is of the byte compressor."""
-    if codec in MATRIX_CODECS:
+    if codec in MATRIX_ENCODERS:
         return encode_together(matrices, codec)
     columns = [matrix.T.tobytes() for matrix in matrices]
     frames = [compress(data, codec, level, codes=True) for data in _frames(columns)]
@@ -75,7 +75,7 @@ def decode_matrices(
     Raises:
         ArtifactError: a payload that does not hold exactly these matrices.
     """
-    if codec in MATRIX_CODECS:
+    if codec in MATRIX_DECODERS:
         return decode_together(payload, codec, shapes, place)
     sizes = [prod(shape) for shape in shapes]
     frames = _split_frames(payload, _frame_sizes(sizes), place)

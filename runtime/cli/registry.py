@@ -15,6 +15,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "diff": (".commands.diff", "what differs between two specs and between their plans"),
     "explain": (".commands.explain", "a key of the language, or a diagnostic code"),
     "compile": (".commands.compile", "write the model's source, its dedup map and its plan"),
+    "export": (".commands.export", "write a script that scores an artifact without loopspec"),
     "probe": (".commands.probe", "what learns and what acts, in a few small steps"),
     "train": (".commands.train", "train a spec into a run folder, or resume one"),
     "pack": (".commands.pack", "pack a run's weights into an artifact"),

@@ -15,6 +15,7 @@ from pathlib import Path
 from loopspec.compiler import load_plan
 from loopspec.compiler.emit.source import emit_source
 from loopspec.runtime.pipeline.report import Report, report_text
+from loopspec.runtime.standalone.sources import script_bytes
 
 SPECS = Path(__file__).parents[2] / "specs"
 SYSTEMS = ("frugendorff-6x2", "micro-crawler", "tied-15l", "cycle-3x9", "baseline-9l")
@@ -53,11 +54,23 @@ def recipe() -> str:
     return fenced("yaml", (SPECS / "quickstart-recipe.yaml").read_text())
 
 
+def script_sizes() -> str:
+    """In whole kB, which small changes of the code leave as they are."""
+    sizes = {name: script_bytes(load_plan(SPECS / f"{name}.yaml")) for name in ("quickstart", *SYSTEMS)}
+    wrapped = [round(size.wrapped / 1000) for size in sizes.values()]
+    own = sizes["quickstart"]
+    return (
+        f"It is {min(wrapped)} to {max(wrapped)} kB for quickstart and the reference systems: of quickstart's "
+        f"{own.readable / 1000:.0f} kB of source,\n{own.minified / 1000:.0f} kB minified."
+    )
+
+
 PIECES: dict[str, Callable[[], str]] = {
     "tied-spec": tied_spec,
     "recipe": recipe,
     "systems": systems_table,
     "position": emitted_position,
+    "script": script_sizes,
 }
 
 

@@ -5,11 +5,13 @@ from __future__ import annotations
 import argparse
 import json
 import sys
-from dataclasses import replace
+from dataclasses import asdict, replace
+from typing import TYPE_CHECKING
 
 from ....compiler.check import Checked
 from ....compiler.dump import dump_draft
 from ....compiler.passes import PASSES, run_passes
+from ....compiler.plan import Plan
 from ....compiler.plan_json import plan_json
 from ....compiler.source.report import summary
 from ....compiler.source.wording import did_you_mean, listing, quoted
@@ -19,6 +21,9 @@ from ..console import complain
 from ..errors import CLEAN, FAILURE, PROBLEMS, UserError
 from ..help import describe
 from ..spec_argument import add_sets, add_spec, print_diagnostics, read_spec
+
+if TYPE_CHECKING:
+    from ....compiler.size.code import CodeBytes
 
 NAME = "plan"
 SUMMARY = "what is stored, where it runs, what it costs and weighs"
@@ -40,11 +45,14 @@ def configure(parser: argparse.ArgumentParser) -> None:
         _DESCRIPTION,
         "loopspec plan frugendorff-6x2",
         "loopspec plan my.yaml --set graph.0.loops=3 --format json",
+        "loopspec plan my.yaml --code",
         "loopspec plan my.yaml --dump-after bind",
     )
     add_spec(parser)
     shape = parser.add_mutually_exclusive_group()
     shape.add_argument("--format", choices=("text", "json"), default="text", help="default: text")
+    about = "also the bytes of the script that export writes, beside budget.code_bytes (a second)"
+    parser.add_argument("--code", action="store_true", help=about)
     about = "instead, print what the passes up to PASS have found"
     shape.add_argument("--dump-after", metavar="PASS", help=about)
     add_sets(parser)
@@ -54,12 +62,15 @@ def configure(parser: argparse.ArgumentParser) -> None:
 def execute(arguments: argparse.Namespace) -> int:
     """Runs the command."""
     until = _pass_name(arguments.dump_after)
+    if arguments.code and until is not None:
+        raise UserError("--code adds to the plan, which --dump-after does not print; give one of them", FAILURE)
     checked = read_spec(arguments.spec, arguments.set)
     if arguments.calibrate is not None and checked.plan is not None:
         checked = replace(checked, plan=calibrated_plan(checked.plan, arguments.calibrate))
     print_diagnostics(checked, sys.stderr)
     if checked.draft is not None:
-        print(_shown(checked, until, arguments.format), end="")
+        script = _script(checked.plan) if arguments.code else None
+        print(_shown(checked, until, arguments.format, script), end="")
     if not checked.ok:
         complain(f"{arguments.spec}: {summary(checked.diagnostics)}")
     return CLEAN if checked.ok else PROBLEMS
@@ -74,10 +85,18 @@ def _pass_name(given: str | None) -> str | None:
     raise UserError(f"there is no pass {quoted(given)}; {near}the passes are {listing(names)}", FAILURE)
 
 
-def _shown(checked: Checked, until: str | None, form: str) -> str:
+def _script(plan: Plan | None) -> CodeBytes:
+    from ...standalone.sources import script_bytes  # reads sixty files
+
+    assert plan is not None
+    return script_bytes(plan)
+
+
+def _shown(checked: Checked, until: str | None, form: str, script: CodeBytes | None) -> str:
     assert checked.draft is not None and checked.plan is not None
     if until is not None:
         return dump_draft(run_passes(checked.draft.spec, until))
     if form == "json":
-        return json.dumps(plan_json(checked.plan), indent=2) + "\n"
-    return plan_text(checked.plan)
+        found = plan_json(checked.plan) | ({} if script is None else {"script": asdict(script)})
+        return json.dumps(found, indent=2) + "\n"
+    return plan_text(checked.plan, script)

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from loopspec.compiler.size import entropy
-from loopspec.compiler.size.code import CodeError, code_bytes, minified, wrapped
+from loopspec.compiler.size.code import CodeError, code_bytes, is_wrapped, minified, wrapped
 
 HELPER = '''"""Adds."""
 
@@ -75,6 +75,18 @@ def test_the_three_counts():
     assert found.minified == sum(len(minified(text).encode()) for text in sources.values())
     assert found.wrapped == len(wrapped(sources, "main").encode())
     assert found.wrapped < found.minified < found.readable
+
+
+def test_annotations_stay_where_a_dataclass_reads_them():
+    small = minified(HELPER)
+    assert "amount: int = 2" in small
+    assert "def add(self, value):" in small and "def nothing():" in small
+
+
+def test_a_wrapped_file_is_known_again():
+    text = wrapped(SOURCES, "main").encode()
+    assert is_wrapped(text)
+    assert not any(is_wrapped(other) for other in (b"", b"mine", text[:-1], b" " + text))
 
 
 def test_the_compilers_own_sources_survive_minifying():

@@ -149,6 +149,7 @@ for words, code in [
     (["explain", "model.dim"], 0), (["new", "my.yaml"], 0), (["validate", "my.yaml"], 0), (["show", "my.yaml"], 0),
     (["show", "my.yaml", "--resolved"], 0), (["plan", "my.yaml"], 0), (["plan", "my.yaml", "--dump-after", "bind"], 0),
     (["diff", "my.yaml", "my.yaml", "--set", "model.dim=64"], 1), (["compile", "my.yaml", "-o", "out"], 0),
+    (["export", "my.yaml", "-o", "script.py"], 0),
 ]:
     assert main(words) == code, words
     assert not loaded("torch", "numpy"), words
