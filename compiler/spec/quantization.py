@@ -168,10 +168,12 @@ class Calibration:
     Attributes:
         tokens: how many; never of the validation split.
         source: training data, or text that the model samples itself.
+        order: all stores in the model as trained, or block by block, each after the blocks before it are quantized.
     """
 
     tokens: int = 32768
     source: Literal["training", "model"] = "training"
+    order: Literal["one_shot", "sequential"] = "one_shot"
     seed: int = 0
 
 

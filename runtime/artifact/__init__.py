@@ -6,7 +6,7 @@ from .builder import Frame, assemble, build_artifact, build_codes, build_frame, 
 from .container import FORMAT_VERSION, MAGIC, parse_artifact
 from .contents import LOOPSPEC_VERSION, ArtifactContents, ArtifactSummary
 from .errors import ArtifactError
-from .file import read_artifact, write_artifact
+from .file import check_target, read_artifact, write_artifact, write_built
 from .header import STATE_SCHEME, STATE_STORAGE
 
 __all__ = [
@@ -23,8 +23,10 @@ __all__ = [
     "build_artifact",
     "build_codes",
     "build_frame",
+    "check_target",
     "estimate_artifact_bytes",
     "parse_artifact",
     "read_artifact",
     "write_artifact",
+    "write_built",
 ]

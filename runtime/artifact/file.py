@@ -23,14 +23,28 @@ def write_artifact(path: Path, contents: ArtifactContents, codec: Codec) -> Arti
     Raises:
         ArtifactError: contents that the format cannot hold, or a failure of the file system.
     """
+    check_target(path)
+    whole, summary = build_artifact(contents, codec)
+    write_built(path, whole)
+    return summary
+
+
+def check_target(path: Path) -> None:
+    """Raises ArtifactError where no file could be written; to be called before the long work, too."""
     if path.exists() and not path.is_file():
         raise ArtifactError(f"{path}: is there and is no regular file; name a file for the artifact")
-    whole, summary = build_artifact(contents, codec)
+    if not path.parent.is_dir():
+        raise ArtifactError(f"{path}: {path.parent} is no folder; make it, or choose another")
+    if not os.access(path.parent, os.W_OK | os.X_OK):
+        raise ArtifactError(f"{path}: {path.parent} cannot be written to; choose another folder")
+
+
+def write_built(path: Path, whole: bytes) -> None:
+    """As `write_artifact`, of bytes that `build_artifact` has made."""
     try:
         write_atomically(path, [whole])
     except OSError as error:
         raise ArtifactError(f"{path}: cannot be written ({error}); free space or choose another folder") from error
-    return summary
 
 
 def read_artifact(path: Path) -> ArtifactContents:

@@ -12,10 +12,10 @@ import numpy.typing as npt
 from ...compiler.plan import Plan
 from ...compiler.source.wording import few
 from ...compiler.spec.quantization import Codec
-from ..artifact import ArtifactContents
+from ..artifact import ArtifactContents, ArtifactSummary
 from ..artifact.builder import build_artifact, build_frame
 from ..quantize import EncodedStore, QuantizeError
-from ..quantize.grid import PER_OCTAVE, Grid, GridCodes, encode_grid_codes, grid_codes, plan_grid
+from ..quantize.grid import PER_OCTAVE, Grid, GridCodes, encode_grid, encode_grid_codes, grid_codes, plan_grid
 from ..quantize.landing import Landing, Window, land
 from ..quantize.plain_grid import encode_plain_grid
 from ..quantize.statistics import StoreStatistics
@@ -24,7 +24,7 @@ from .quick_size import quick_bytes, sample
 
 Weights = Mapping[str, npt.NDArray[np.float32]]
 Note = Callable[[str], None]
-Encoded = tuple[dict[str, GridCodes], dict[str, EncodedStore]]
+Built = tuple[ArtifactContents, dict[str, GridCodes], tuple[bytes, ArtifactSummary]]
 
 SLACK, LEAST_SLACK = 4e-4, 400
 """A size is good enough where it lies below the limit by at most this share of it, or so many bytes."""
@@ -40,12 +40,14 @@ class Allocation:
     """What the search chose.
 
     Attributes:
-        contents: of the whole artifact.
+        contents, whole, summary: the artifact, its bytes and what it is made of.
         codes: of these stores by name, with the predicted rise of the loss.
         lam: square root of the loss that a weight's error may cost; every step is in proportion to it.
     """
 
     contents: ArtifactContents
+    whole: bytes
+    summary: ArtifactSummary
     codes: dict[str, GridCodes]
     lam: float
     landing: Landing
@@ -93,8 +95,17 @@ def allocate(
     search = _Search(plan, weights, grids, others, note)
     slack = max(round(SLACK * limit), LEAST_SLACK)
     landing = land(search.real, search.estimate, Window(limit - slack, limit, search.finest, search.coarsest))
-    codes, stores = search.encode(landing.coarseness)
-    return Allocation(search.contents(stores), codes, 2.0**landing.coarseness, landing, limit)
+    contents, codes, (whole, summary) = search.built(landing.coarseness)
+    return Allocation(contents, whole, summary, codes, 2.0**landing.coarseness, landing, limit)
+
+
+def stored_at(
+    name: str, array: npt.NDArray[np.float32], statistics: StoreStatistics | None, lam: float
+) -> EncodedStore:
+    """A store of kind rate_distortion at this lambda; one that no gradient reaches has its own step."""
+    if statistics is None or not statistics.weighted.any():
+        return encode_plain_grid(name, array)
+    return encode_grid(name, array, plan_grid(name, array, statistics), lam)
 
 
 class _Search:
@@ -109,12 +120,11 @@ class _Search:
         self.finest = log2(max(min(grid.finest for grid in grids.values()), LEAST * largest))
         self._fixed = build_frame(self.contents(self._zeros()), Codec("rans")).fixed_bytes
         self._samples = {name: sample(weights[name], grid) for name, grid in grids.items()}
-        self._last: tuple[float, Encoded] | None = None
+        self._last: tuple[float, Built] | None = None
 
     def real(self, coarseness: float) -> int:
         """Bytes of the artifact, which is built for it."""
-        contents = self.contents(self.encode(coarseness)[1])
-        size = build_artifact(contents, self._plan.spec.quantization.codec)[1].bytes
+        size = self.built(coarseness)[2][1].bytes
         self._note(f"lambda {2.0**coarseness:.4g}: {size:,} bytes")
         return size
 
@@ -122,18 +132,19 @@ class _Search:
         """About the bytes of the artifact, by a part of each matrix under rans, whatever its codec."""
         return self._fixed + quick_bytes(self._samples, 2.0**coarseness)
 
-    def encode(self, coarseness: float) -> Encoded:
-        """Codes and stores by name; those of the last call are kept."""
+    def built(self, coarseness: float) -> Built:
+        """The artifact and the codes in it; those of the last call are kept."""
         if self._last is None or self._last[0] != coarseness:
-            self._last = (coarseness, self._encoded(2.0**coarseness))
+            self._last = (coarseness, self._built(2.0**coarseness))
         return self._last[1]
 
-    def _encoded(self, lam: float) -> Encoded:
+    def _built(self, lam: float) -> Built:
         codes, stores = {}, {}
         for name, grid in self._grids.items():
             codes[name] = grid_codes(self._weights[name], grid, lam)
             stores[name] = encode_grid_codes(name, self._weights[name].shape, grid, lam, codes[name].codes)
-        return codes, stores
+        contents = self.contents(stores)
+        return contents, codes, build_artifact(contents, self._plan.spec.quantization.codec)
 
     def _zeros(self) -> dict[str, EncodedStore]:
         """The stores at the coarsest lambda, with codes of zero."""

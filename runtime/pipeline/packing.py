@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -11,12 +12,12 @@ import numpy.typing as npt
 from torch import Tensor
 
 from ...compiler.plan import Plan
-from ..artifact import STATE_SCHEME, ArtifactContents, ArtifactSummary, write_artifact
+from ..artifact import STATE_SCHEME, ArtifactContents, ArtifactSummary, check_target, write_artifact, write_built
 from ..data.token_source import TokenData
 from ..quantize import EncodedStore, encode
 from ..quantize.statistics import StoreStatistics
-from .allocation import Allocation, allocate
-from .calibration import calibrate, calibrated_stores
+from .allocation import Allocation, allocate, stored_at
+from .calibration import Calibrator, calibrated_stores
 from .console import Console
 
 
@@ -58,21 +59,72 @@ def pack(
         CalibrationError: a store cannot be calibrated.
         ArtifactError: the file cannot be written.
     """
-    statistics = {}
+    check_target(path)
+
+    def fit(statistics: Mapping[str, StoreStatistics]) -> tuple[ArtifactContents, Allocation | None]:
+        return _fitted(plan, weights, contents_of(plan, weights, states, data, statistics), statistics, console.note)
+
+    statistics: dict[str, StoreStatistics] = {}
     if calibrated_stores(plan) or measure:
-        settings = plan.spec.quantization.calibration
+        calibrator = Calibrator(plan, weights, states, data, device)
+        names = None if measure else calibrated_stores(plan)
+        statistics = _calibrated(plan, weights, calibrator, names, fit, console)
+    contents, allocation = fit(statistics)
+    if allocation is None:
+        return Packed(write_artifact(path, contents, plan.spec.quantization.codec), contents, None, statistics)
+    write_built(path, allocation.whole)
+    return Packed(allocation.summary, contents, allocation, statistics)
+
+
+def _fitted(
+    plan: Plan,
+    weights: Mapping[str, Tensor],
+    contents: ArtifactContents,
+    statistics: Mapping[str, StoreStatistics],
+    note: Callable[[str], None],
+) -> tuple[ArtifactContents, Allocation | None]:
+    """`contents` with the stores that the budget fixes, if there are any."""
+    if len(contents.stores) == len(plan.exported_stores):
+        return contents, None
+    allocation = allocate(plan, float32_arrays(plan, weights), statistics, contents, artifact_limit(plan), note)
+    note(allocation.text)
+    return allocation.contents, allocation
+
+
+def _calibrated(
+    plan: Plan,
+    weights: Mapping[str, Tensor],
+    calibrator: Calibrator,
+    names: Collection[str] | None,
+    fit: Callable[[Mapping[str, StoreStatistics]], tuple[ArtifactContents, Allocation | None]],
+    console: Console,
+) -> dict[str, StoreStatistics]:
+    """Statistics of `names` in the spec's order. Sequential ones need a lambda: that of a fit to those in one shot."""
+    settings = plan.spec.quantization.calibration
+    budgeted = any(store.scheme.kind == "rate_distortion" for store in plan.exported_stores)
+    lam, statistics = 0.0, {}
+    if settings.order == "one_shot" or budgeted:
         console.note(f"calibrating on {settings.tokens:,} tokens ({settings.source})")
-        counter = console.counter("calibrated tokens")
-        statistics = calibrate(plan, weights, states, data, counter, everything=measure, device=device)
-    contents = contents_of(plan, weights, states, data, statistics)
-    allocation = None
-    if len(contents.stores) < len(plan.exported_stores):
-        limit = artifact_limit(plan)
-        allocation = allocate(plan, float32_arrays(plan, weights), statistics, contents, limit, console.note)
-        console.note(allocation.text)
-        contents = allocation.contents
-    summary = write_artifact(path, contents, plan.spec.quantization.codec)
-    return Packed(summary, contents, allocation, statistics)
+        statistics = calibrator.one_shot(names, console.counter("calibrated tokens"))
+    if settings.order == "one_shot":
+        return statistics
+    if budgeted:
+        _, allocation = fit(statistics)
+        assert allocation is not None
+        lam = allocation.lam
+    console.note("calibrating block by block, after the blocks before each are quantized")
+    stored = partial(_stored, plan, weights, lam)
+    return calibrator.sequential(names, stored, console.counter("calibrated tokens"))
+
+
+def _stored(
+    plan: Plan, weights: Mapping[str, Tensor], lam: float, name: str, statistics: StoreStatistics | None
+) -> EncodedStore:
+    scheme = next(store.scheme for store in plan.exported_stores if store.name == name)
+    array = _float32(weights[name])
+    if scheme.kind == "rate_distortion":
+        return stored_at(name, array, statistics, lam)
+    return encode(name, array, scheme, statistics)
 
 
 def artifact_limit(plan: Plan) -> int:

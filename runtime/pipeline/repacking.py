@@ -14,7 +14,7 @@ from ...compiler.spec.quantization import Quantization
 from ..artifact import build_artifact
 from ..data.token_source import TokenData
 from ..quantize import QuantizeError
-from .calibration import calibrate, calibrated_stores
+from .calibration import Calibrator, calibrated_stores
 from .console import Console
 from .knobs import Knob, fit_knob
 from .packing import contents_of
@@ -70,7 +70,13 @@ def solved_plan(
         raise QuantizeError(f"{plan.spec.name} has stores of kind rate_distortion, which fill the budget: no --solve")
     statistics = {}
     if calibrated_stores(plan):
-        statistics = calibrate(plan, weights, states, data, console.counter("calibrated tokens"))
+        if plan.spec.quantization.calibration.order == "sequential":
+            raise QuantizeError(
+                f"{plan.spec.name} calibrates in sequence, anew for every setting of a knob; --solve needs "
+                "quantization.calibration.order: one_shot"
+            )
+        calibrator = Calibrator(plan, weights, states, data)
+        statistics = calibrator.one_shot(calibrated_stores(plan), console.counter("calibrated tokens"))
 
     def size_of(changed: Plan) -> int:
         contents = contents_of(changed, weights, states, data, statistics)
