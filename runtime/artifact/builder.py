@@ -12,7 +12,16 @@ from ...compiler.spec.quantization import Codec
 from ..entropy import estimate_bytes
 from ..quantize import QuantizeError, check_parts
 from .codecs import ZSTD_LEVEL, smallest
-from .container import DIGEST_BYTES, FORMAT_VERSION, MAGIC, MAX_HEADER_BYTES, PREAMBLE, check_lines, check_sizes
+from .container import (
+    DIGEST_BYTES,
+    FORMAT_VERSION,
+    MAGIC,
+    MAX_HEADER_BYTES,
+    PREAMBLE,
+    check_lines,
+    check_sizes,
+    check_terms,
+)
 from .contents import ArtifactContents, ArtifactSummary
 from .errors import ArtifactError
 from .header import CODECS, CODES, POOL, TOKENIZER, Header, check_header, header_of
@@ -73,6 +82,7 @@ def build_frame(contents: ArtifactContents, codec: Codec) -> Frame:
     codecs = {CODES: str(codec.kind)} if code_matrices(entries) else {}
     header = header_of(contents, codecs | {stream: name for stream, (name, _) in packed.items()})
     check_lines(header, "contents")
+    check_terms(header, "contents")
     head = compress_zstd(_header_text(header), level)
     return Frame(header, head, {stream: payload for stream, (_, payload) in packed.items()}, codec)
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import struct
 from dataclasses import dataclass
+from math import prod
 
 from ..quantize import EncodedStore
 from .codecs import decompress
@@ -27,8 +28,11 @@ MAX_PLAIN_BYTES = 2**30
 FREE_PLAIN_BYTES, MAX_EXPANSION = 2**26, 2**10
 """A file of n bytes holds at most FREE_PLAIN_BYTES + MAX_EXPANSION * n, and at most MAX_PLAIN_BYTES, decompressed."""
 
-MAX_LINES = 2**21
+MAX_LINES = 2**20
 """Rows and columns of all matrices of codes together: rANS has an exponent for each, read one by one."""
+
+MAX_TERMS = 2**31
+"""Products that all low-rank terms take to decode: elements times rank."""
 
 EARLIER_READERS = {1: "0.1.0", 2: "0.1.0"}
 """Format version -> the last version of loopspec that reads it."""
@@ -71,6 +75,7 @@ def open_container(whole: bytes, name: str) -> Container:
     header = header_from_json(decompress_zstd(head, size, place), place)
     check_sizes(header, len(whole), place)
     check_lines(header, place)
+    check_terms(header, place)
     payloads = split_streams(section, list(header.streams), f"{name}, data section")
     return Container(header, len(whole), len(head), payloads)
 
@@ -103,6 +108,16 @@ def check_sizes(header: Header, file_bytes: int, place: str) -> None:
         raise ArtifactError(
             f"{place}: its shapes imply {plain} bytes; of a file of {file_bytes} bytes at most {most} are read; pack "
             "a smaller model"
+        )
+
+
+def check_terms(header: Header, place: str) -> None:
+    """Raises ArtifactError where low-rank terms take more products than a reader computes."""
+    terms = sum(prod(entry.shape) * entry.storage.error_rank for entry in header.entries)
+    if terms > MAX_TERMS:
+        raise ArtifactError(
+            f"{place}: its low-rank terms take {terms} products to decode; at most {MAX_TERMS} are computed; pack with "
+            "a smaller error_rank"
         )
 
 

@@ -26,9 +26,10 @@ NEXT = (*range(1, len(RATES)), len(RATES) - 1)
 
 
 class AdaptiveBits(Protocol):
-    """Either direction. `place` says whose the bits are."""
+    """Either direction. `place` says whose the bits are; `exponents` counts for the model, see classes.py."""
 
     place: str
+    exponents: int
 
     def bit(self, context: int, value: int) -> int:
         """One decision; `context` names its probability."""
@@ -38,10 +39,11 @@ class AdaptiveBits(Protocol):
 class _Interval:
     """What writer and reader keep alike: the interval, and for each context the chance of a one in 1/65536."""
 
-    __slots__ = ("chances", "high", "low", "seen")
+    __slots__ = ("chances", "exponents", "high", "low", "seen")
 
     def __init__(self) -> None:
         self.low, self.high = 0, TOP
+        self.exponents = 0
         self.chances = [32768] * (CONTEXTS * WIDTH)
         self.seen = [0] * (CONTEXTS * WIDTH)
 

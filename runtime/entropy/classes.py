@@ -21,7 +21,11 @@ MIN_LENGTH = 16
 """Rows, and columns, of fewer entries have no exponents: they could not earn their keep."""
 
 FARTHEST = 120
-"""Largest magnitude of an exponent. Long runs of one decision take no bytes, so this bounds the time of a reader."""
+"""Largest magnitude of an exponent."""
+
+MOST_EXPONENTS = 2**22
+"""Largest sum of the magnitudes of all exponents. A model of 28 M weights has a third of a million. Long runs of one
+decision take no bytes, so this bounds the time of a reader."""
 
 MAX_SETS = 8
 
@@ -153,7 +157,13 @@ def _describe_exponents(
     middle = _EXPONENT + 7 * kind + _NEIGHBOURS
     counterparts = alike.get(len(given), [0] * len(given))
     contexts = [middle + max(-_NEIGHBOURS, min(_NEIGHBOURS, number)) for number in counterparts]
-    found = [integer(bits, context, number, FARTHEST) for context, number in zip(contexts, given, strict=True)]
+    found = []
+    for context, number in zip(contexts, given, strict=True):
+        exponent = integer(bits, context, number, FARTHEST)
+        bits.exponents += abs(exponent)
+        if bits.exponents > MOST_EXPONENTS:
+            raise refuse(bits, f"a sum of {bits.exponents} of exponents")
+        found.append(exponent)
     alike[len(given)] = found
     return found
 

@@ -171,6 +171,24 @@ HEADERS: dict[str, Attack] = {
     "a gigabyte of codes": _set("stores", MATRIX, [HEADER["stores"][MATRIX][0], 2, 1, 2**30]),
     "a gigabyte of floats": _set("stores", 0, ["a", 0, 2**29]),
     "a hundred megabytes of codes": _set("stores", MATRIX, [HEADER["stores"][MATRIX][0], 2, 1, 10**8]),
+    "low-rank terms of ten billion products": lambda: with_header(
+        GOOD,
+        lambda header: (
+            header
+            | {
+                "stores": [
+                    *header["stores"][:MATRIX],
+                    [header["stores"][MATRIX][0], 2, 7000, 7000],
+                    header["stores"][LAST],
+                ],
+                "storages": [
+                    *header["storages"][:2],
+                    {"kind": "integer", "levels": 31, "error_rank": 255},
+                    header["storages"][3],
+                ],
+            }
+        ),
+    ),
     "a million rows of exponents": _set("stores", MATRIX, [HEADER["stores"][MATRIX][0], 2, 2**21, 1]),
     "state of a size of 0": _set("states", 0, ["stages.trunk.state_0", 0]),
     "state with a storage": _set("states", 0, ["stages.trunk.state_0", {"kind": "float16"}, 4]),

@@ -60,11 +60,11 @@ def _verify_file(path: Path) -> None:
     _sound("header", f"{len(container.header.stores)} stores, {len(container.header.states)} states")
     contents = decode_container(container, str(path))
     _sound("streams", ", ".join(f"{stream} by {codec}" for stream, codec in container.header.streams.items()))
-    weights = sum(decode(tensor).size for tensor in contents.tensors.values())
-    _sound("stores", f"{weights:,} values, all finite")
     plan = artifact_plan(path, contents)
     shared = sum(store.sites > 1 for store in plan.exported_stores)
     _sound("plan", f"spec {plan.spec.name}; {shared} stores are read by several sites and written once")
+    weights = sum(decode(tensor).size for tensor in contents.tensors.values())
+    _sound("stores", f"{weights:,} values, all finite")
 
 
 def _verify_module(path: Path) -> None:

@@ -9,6 +9,7 @@ from support.examples import examples
 
 from loopspec.runtime.entropy import (
     EntropyError,
+    classes,
     decode_codes,
     encode_codes,
     estimate_bytes,
@@ -16,7 +17,8 @@ from loopspec.runtime.entropy import (
     fit_codes,
     rans,
 )
-from loopspec.runtime.entropy.classes import classes_of
+from loopspec.runtime.entropy.adaptive_bits import BitReader, BitWriter
+from loopspec.runtime.entropy.classes import FARTHEST, MIN_LENGTH, ClassModel, Placement, classes_of, describe
 from loopspec.runtime.entropy.codes import read_model
 
 GOLDEN = bytes.fromhex(
@@ -211,3 +213,17 @@ def test_an_impossible_length_of_the_description():
         EntropyError, match=r"m\.loopspec, codes: 12 bytes cannot hold a class description of 4294967295"
     ):
         decode_codes(b"\xff" * 12, [(2, 2)], "m.loopspec, codes")
+
+
+def test_exponents_that_only_take_time_are_refused(monkeypatch):
+    """Thousands of equal decisions take a few bytes; a reader stops where the sum passes its bound, and so a writer."""
+    model = ClassModel([Placement(0, 0, [FARTHEST] * 64, ())], [1], [[]])
+    monkeypatch.setattr(classes, "MOST_EXPONENTS", 64 * FARTHEST)
+    bits = BitWriter()
+    describe(bits, [(64, MIN_LENGTH)], model)
+    data = bits.finish()
+    assert describe(BitReader(data, "x"), [(64, MIN_LENGTH)], None) == model
+    monkeypatch.setattr(classes, "MOST_EXPONENTS", 64 * FARTHEST - 1)
+    for direction, stated in ((BitReader(data, "x"), None), (BitWriter(), model)):
+        with pytest.raises(EntropyError, match=r"a sum of 7680 of exponents is out of range; pack the model again"):
+            describe(direction, [(64, MIN_LENGTH)], stated)

@@ -30,7 +30,7 @@ def test_a_sound_artifact(cli, tmp_path, contents):
     result = cli("verify", path.name)
     assert (result.code, result.err) == (0, "")
     assert [line.split()[:2] for line in result.out.splitlines()] == [
-        [what, "ok"] for what in ("file", "header", "streams", "stores", "plan", "model")
+        [what, "ok"] for what in ("file", "header", "streams", "plan", "stores", "model")
     ]
     assert max(map(len, result.out.splitlines())) <= 80
     assert f"file    ok  {path.stat().st_size:,} bytes, format version 3\n" in result.out
