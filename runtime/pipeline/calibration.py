@@ -37,8 +37,10 @@ class Calibrator:
         states: Mapping[str, Tensor],
         data: TokenData,
         device: str = "cpu",
+        drawn: Progress = lambda done, total: None,
     ) -> None:
-        self._plan, self._data, self._device = plan, data, device
+        """`drawn` is told tokens that the model has sampled of itself, and in all."""
+        self._plan, self._data, self._device, self._drawn = plan, data, device, drawn
         self._module = build_module(plan).to(device)
         load_weights(plan, self._module, weights, states)
         self._settings = plan.spec.quantization.calibration
@@ -96,7 +98,11 @@ class Calibrator:
         if self._settings.source == "training":
             drawn = training_batches(self._plan, self._data.train)
         elif self._sampled is None:
-            drawn = self._sampled = list(sampled_batches(self._plan, self._module, self._mode))
+            documents, total = self._plan.spec.architecture.model.documents, self._settings.tokens
+            boundary = None if documents is None else documents.boundary_token
+            drawn = self._sampled = list(
+                sampled_batches(self._plan, self._module, self._mode, boundary, lambda done: self._drawn(done, total))
+            )
         return ((tokens.to(self._device), targets.to(self._device)) for tokens, targets in drawn)
 
     def _load(self, encoded: EncodedStore) -> None:

@@ -19,6 +19,7 @@ from ..quantize.statistics import StoreStatistics
 from .allocation import Allocation, allocate, stored_at
 from .calibration import Calibrator, calibrated_stores
 from .console import Console
+from .gptq_gains import gains_text, gptq_gains
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -66,10 +67,12 @@ def pack(
 
     statistics: dict[str, StoreStatistics] = {}
     if calibrated_stores(plan) or measure:
-        calibrator = Calibrator(plan, weights, states, data, device)
+        calibrator = Calibrator(plan, weights, states, data, device, console.counter("sampled tokens"))
         names = None if measure else calibrated_stores(plan)
         statistics = _calibrated(plan, weights, calibrator, names, fit, console)
     contents, allocation = fit(statistics)
+    if gains := gptq_gains(plan, weights, contents, statistics):
+        console.note(gains_text(gains))
     if allocation is None:
         return Packed(write_artifact(path, contents, plan.spec.quantization.codec), contents, None, statistics)
     write_built(path, allocation.whole)
@@ -160,9 +163,11 @@ def encode_stores(
         QuantizeError: a store holds what its scheme cannot keep, or lacks statistics that it needs; names the store.
     """
     known = {} if statistics is None else statistics
+    # what is measured beside, for a report, must not change what is stored
+    needed = {store.name: known.get(store.name) for store in plan.exported_stores if store.scheme.calibrated}
     stores = [store for store in plan.exported_stores if store.scheme.kind != "rate_distortion"]
     return {
-        store.name: encode(store.name, _float32(weights[store.name]), store.scheme, known.get(store.name))
+        store.name: encode(store.name, _float32(weights[store.name]), store.scheme, needed.get(store.name))
         for store in stores
     }
 

@@ -13,7 +13,8 @@ from .arrays import Float32Array, Int8Array, as_finite_float32
 from .checks import check_scheme
 from .error_correction import error_parts
 from .errors import QuantizeError
-from .gptq import gptq_codes
+from .factor import factorise
+from .gptq import round_by
 from .halves import to_halves
 from .integer import Codes, integer_codes, mean_codes
 from .prune import prune_smallest
@@ -38,15 +39,15 @@ def encode(
     check_scheme(name, weights.shape, scheme, statistics)
     if scheme.kind == "rate_distortion":
         raise QuantizeError(f"store {name}: the budget fixes the steps of rate_distortion; encode_grid writes them")
-    if scheme.prune:
-        weights = prune_smallest(weights, scheme.prune)
+    pruned = prune_smallest(weights, scheme.prune) if scheme.prune else weights
     storage = storage_of(scheme)
     if storage.kind == "float16":
-        return EncodedStore(name, weights.shape, storage, {VALUES: to_halves(weights, name).astype("<f2").tobytes()})
+        return EncodedStore(name, weights.shape, storage, {VALUES: to_halves(pruned, name).astype("<f2").tobytes()})
     if storage.kind == "float32":
-        return EncodedStore(name, weights.shape, storage, {VALUES: weights.astype("<f4").tobytes()})
-    matrix = weights.reshape(row_shape(weights.shape))
-    encoded = EncodedStore(name, weights.shape, storage, _code_parts(name, matrix, scheme, statistics))
+        return EncodedStore(name, weights.shape, storage, {VALUES: pruned.astype("<f4").tobytes()})
+    matrix = pruned.reshape(row_shape(weights.shape))
+    parts = _code_parts(name, matrix, scheme, statistics, weights.reshape(matrix.shape))
+    encoded = EncodedStore(name, weights.shape, storage, parts)
     return _corrected(encoded, matrix, statistics) if storage.error_rank else encoded
 
 
@@ -73,8 +74,9 @@ def row_settings(name: str, rows: int, scheme: Scheme, statistics: StoreStatisti
 
 
 def _code_parts(
-    name: str, matrix: Float32Array, scheme: Scheme, statistics: StoreStatistics | None
+    name: str, matrix: Float32Array, scheme: Scheme, statistics: StoreStatistics | None, unpruned: Float32Array
 ) -> dict[str, bytes]:
+    """Of `matrix`, on the grid of which GPTQ rounds the `unpruned` one, holding what is zero there at zero."""
     if scheme.kind != "integer":
         found = mean_codes(matrix, scheme, name)
         return _parts(found.codes, found, scheme)
@@ -83,11 +85,18 @@ def _code_parts(
     if scheme.gptq is None:
         return _parts(found.codes, found, scheme)
     assert statistics is not None
-    return _parts(_gptq(name, matrix, scheme, found, rows, statistics), found, scheme)
+    kept = matrix != 0 if scheme.prune else None
+    return _parts(_gptq(name, unpruned, scheme, found, rows, statistics, kept), found, scheme)
 
 
 def _gptq(
-    name: str, matrix: Float32Array, scheme: Scheme, found: Codes, rows: Rows, statistics: StoreStatistics
+    name: str,
+    matrix: Float32Array,
+    scheme: Scheme,
+    found: Codes,
+    rows: Rows,
+    statistics: StoreStatistics,
+    kept: npt.NDArray[np.bool_] | None,
 ) -> Int8Array:
     """GPTQ's codes on the same steps. Rows do not depend on each other, so those of each width go by themselves."""
     assert scheme.gptq is not None
@@ -96,9 +105,11 @@ def _gptq(
         steps = spread_steps(steps, scheme.step.group or 1, matrix.shape[1])
     steps = np.broadcast_to(steps, (len(matrix), steps.shape[1]))
     codes = np.empty(matrix.shape, np.int8)
+    factor = factorise(statistics.inputs, scheme.gptq, name)
     for levels in np.unique(rows.levels):
         chosen = rows.levels == levels
-        codes[chosen] = gptq_codes(matrix[chosen], steps[chosen], statistics.inputs, scheme.gptq, int(levels), name)
+        held = None if kept is None else kept[chosen]
+        codes[chosen] = round_by(factor, matrix[chosen], steps[chosen], int(levels), held)[0]
     return codes
 
 

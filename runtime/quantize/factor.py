@@ -48,8 +48,9 @@ class Factor:
 def factorise(hessian: npt.NDArray[np.floating], gptq: Gptq, store: str, *, allow_zero: bool = False) -> Factor:
     """The factor of a Hessian (cols, cols), damped and ordered as `gptq` says; in float64, as small damping needs.
 
-    `cholesky`: U with U^T U = H^-1 (arXiv 2210.17323); dead columns get a diagonal of one before damping, as in the
-    paper's code. `inverse`: H^-1 itself (parameter-golf PR 1019), whose dead columns are damped as they are.
+    `cholesky`: U with U^T U = H^-1 (arXiv 2210.17323); dead columns get the mean diagonal of the others. The paper's
+    code gives them one, which is a mean of its inputs; under a Hessian of small numbers the damping, a share of the
+    mean, would drown all other columns. `inverse`: H^-1 itself (parameter-golf PR 1019), its dead columns as they are.
 
     Raises:
         QuantizeError: the Hessian is zero and `allow_zero` is not set, not finite, or not positive definite even when
@@ -63,7 +64,7 @@ def factorise(hessian: npt.NDArray[np.floating], gptq: Gptq, store: str, *, allo
     if dead.all():
         return _without_inputs(len(dense), store, allow_zero)
     if gptq.factor == "cholesky":
-        dense[dead, dead] = 1.0
+        dense[dead, dead] = diagonal[~dead].mean()
     dense[np.diag_indices_from(dense)] += gptq.damping * np.diagonal(dense).mean()
     order = _order(np.diagonal(dense), gptq)
     ordered = dense[np.ix_(order, order)]

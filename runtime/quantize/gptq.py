@@ -40,10 +40,21 @@ class Rounding:
 
 
 def gptq_codes(
-    weights: Float32Array, steps: Float32Array, hessian: Float32Array, gptq: Gptq, levels: int, store: str = "weights"
+    weights: Float32Array,
+    steps: Float32Array,
+    hessian: Float32Array,
+    gptq: Gptq,
+    levels: int,
+    store: str = "weights",
+    kept: npt.NDArray[np.bool_] | None = None,
 ) -> Int8Array:
-    """The codes of `gptq_rounding`, without its objectives; raises QuantizeError where the Hessian is zero."""
-    return round_by(factorise(hessian, gptq, store), weights, steps, levels)[0]
+    """The codes of `gptq_rounding`, without its objectives; raises QuantizeError where the Hessian is zero.
+
+    Args:
+        kept: bool (rows, cols); the other weights become zero, and later columns make up for that, too (SparseGPT,
+            arXiv 2301.00774).
+    """
+    return round_by(factorise(hessian, gptq, store), weights, steps, levels, kept)[0]
 
 
 def gptq_rounding(
@@ -72,11 +83,17 @@ def gptq_rounding(
     )
 
 
-def round_by(factor: Factor, weights: Float32Array, steps: Float32Array, levels: int) -> tuple[Int8Array, int]:
+def round_by(
+    factor: Factor,
+    weights: Float32Array,
+    steps: Float32Array,
+    levels: int,
+    kept: npt.NDArray[np.bool_] | None = None,
+) -> tuple[Int8Array, int]:
     """Codes (rows, cols) on `steps`, and how many were clamped to -levels..levels.
 
     float32, as the codes' few bits ask for no more; columns lie contiguous. A dead column's weights, which no input
-    reaches, become zero, as in the paper's code. A row of zeros may have a step of zero.
+    reaches, become zero, as in the paper's code, and those that are not `kept`. A row of zeros may have a step of zero.
     """
     order = factor.order
     left = np.ascontiguousarray(weights.T)[order]  # (cols, rows), what is left to round
@@ -84,11 +101,17 @@ def round_by(factor: Factor, weights: Float32Array, steps: Float32Array, levels:
     grid = np.broadcast_to(steps, weights.shape).T
     codes = np.empty(left.shape, dtype=np.int8)
     spread = factor.spread
+    held = None if kept is None else np.ascontiguousarray(kept.T)[order]
     clamped = 0
     for start in range(0, len(order), BLOCK):
         end = min(start + BLOCK, len(order))
         chosen = _safe(grid[order[start:end]])
-        clamped += _round_block(left[start:end], chosen, spread[start:end, start:end], levels, codes[start:end])
+        if held is None:
+            within = np.broadcast_to(True, left[start:end].shape)
+        else:
+            within = held[start:end]
+        triangle = spread[start:end, start:end]
+        clamped += _round_block(left[start:end], chosen, triangle, levels, codes[start:end], within)
         left[end:] -= spread[start:end, end:].T @ left[start:end]
     restored = np.empty_like(codes)
     restored[order] = codes
@@ -107,11 +130,18 @@ def weighted_error(weights: Float32Array, codes: Int8Array, steps: Float32Array,
     return float(np.einsum("ij,ij->", error @ hessian, error, dtype=np.float64))
 
 
-def _round_block(left: Float32Array, steps: Float32Array, spread: Float32Array, levels: int, codes: Int8Array) -> int:
+def _round_block(
+    left: Float32Array,
+    steps: Float32Array,
+    spread: Float32Array,
+    levels: int,
+    codes: Int8Array,
+    kept: npt.NDArray[np.bool_],
+) -> int:
     """Rounds columns left (n, rows), in place of which their errors are left; fills codes, and counts clamped ones."""
     clamped = 0
     for column, step in enumerate(steps):
-        exact = np.rint(left[column] / step)
+        exact = np.rint(left[column] / step) * kept[column]
         bounded = exact.clip(-levels, levels)
         clamped += int(np.count_nonzero(exact != bounded))
         codes[column] = bounded

@@ -52,7 +52,8 @@ class Grid:
         name: the store's.
         base: step at lambda = 1, where row and column exponents are zero.
         rows, planned_columns: int8 exponents (rows,), (cols,).
-        reach: (cols,) log2 of the column's least step, with row exponents aside, that holds its largest weight.
+        reach: (cols,) log2 of the column's least step, with row exponents aside, that holds its largest weight; minus
+            infinity of a column of zeros, and of one that no input reaches, whose weights become zero.
         factor: for rounding by GPTQ.
     """
 
@@ -141,10 +142,11 @@ def plan_grid(
         )
     factor = factorise(statistics.weighted, chosen.gptq, name)
     logs = np.log2(factor.column_scale)
-    columns = _exponents(logs - logs.mean(), chosen.column_clip)
+    mean = logs[~factor.dead].mean()
+    columns = _exponents(np.where(factor.dead, 0.0, logs - mean), chosen.column_clip)
     relative = _exponents(_row_logs(statistics.outputs), chosen.row_clip)
-    reach = _reach(as_finite_float32(weights, name).reshape(rows, cols), relative)
-    return Grid(name, float(np.exp2(logs.mean())), relative, columns, reach, factor, statistics)
+    live = np.where(factor.dead, np.float32(0), as_finite_float32(weights, name).reshape(rows, cols))
+    return Grid(name, float(np.exp2(mean)), relative, columns, _reach(live, relative), factor, statistics)
 
 
 def grid_codes(

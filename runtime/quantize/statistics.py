@@ -13,7 +13,8 @@ class StoreStatistics:
     """Second moments of a store (rows, cols), summed over all sites that read it in the calibration mode.
 
     A site multiplies x (cols,) by the store, or looks rows up; g (rows,) is the gradient of the loss of a token, in
-    nats, with respect to what comes out. A tied embedding has sites of both roles.
+    nats, with respect to what comes out. A tied embedding has sites of both roles, and the sum of their moments: its
+    `outputs` weigh both alike, which holds where rows of the head's inputs have a mean square of about one.
 
     Attributes:
         tokens: that were run; every mean is over these, so a store of two sites has the sum of two means.

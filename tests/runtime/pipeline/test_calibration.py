@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -14,9 +15,13 @@ from loopspec.compiler import load_plan
 from loopspec.compiler.check import plan_resolved
 from loopspec.compiler.emit.loader import build_module
 from loopspec.compiler.plan import Plan
+from loopspec.compiler.schema import load_schema
+from loopspec.compiler.schema.defaults import fill_defaults
 from loopspec.runtime.data.token_source import TokenData
+from loopspec.runtime.pipeline import calibration
 from loopspec.runtime.pipeline.calibration import Calibrator, calibrated_stores, turns
 from loopspec.runtime.pipeline.console import Console
+from loopspec.runtime.pipeline.gptq_gains import gains_text, gptq_gains
 from loopspec.runtime.pipeline.packing import pack
 from loopspec.runtime.pipeline.prepare import prepare_data
 from loopspec.runtime.pipeline.repacking import solved_plan
@@ -24,13 +29,14 @@ from loopspec.runtime.quantize import EncodedStore, QuantizeError, decode, encod
 from loopspec.runtime.quantize.statistics import StoreStatistics
 
 GPTQ = "{kind: integer, bits: 3, clip: {kind: absmax}, gptq: {}}"
+NEAREST = "{kind: integer, bits: 3, clip: {kind: absmax}}"
 RATE_DISTORTION = "{kind: rate_distortion}"
 Weights = dict[str, Tensor]
 
 
-def sequential(spec: Path, scheme: str = GPTQ, source: str = "training") -> Plan:
-    """Two blocks in two loops; embeddings are rounded to nearest, matrices by `scheme`."""
-    rules = f"""[{{match: {{group: embeddings}}, scheme: {{kind: integer, bits: 3, clip: {{kind: absmax}}}}}},
+def sequential(spec: Path, scheme: str = GPTQ, source: str = "training", embeddings: str = NEAREST) -> Plan:
+    """Two blocks in two loops; matrices by `scheme`."""
+    rules = f"""[{{match: {{group: embeddings}}, scheme: {embeddings}}},
       {{match: {{matrix: true}}, scheme: {scheme}}}, {{scheme: {{kind: float16}}}}]"""
     calibration = f"{{tokens: 256, source: {source}, order: sequential}}"
     section = f"quantization={{rules: {rules}, calibration: {calibration}}}"
@@ -118,6 +124,56 @@ def test_the_order_is_what_the_artifact_is_made_with(
     assert any(other.contents.stores[name].parts != packed.contents.stores[name].parts for name in known)
     again = pack(plan, weights, {}, data, tmp_path / "b", Console(), measure=measure)
     assert again.summary.sha256 == packed.summary.sha256
+
+
+def test_what_is_measured_for_a_table_changes_no_byte(
+    spec: Path, weights: Weights, data: TokenData, tmp_path: Path
+) -> None:
+    """A low-rank term is weighted by statistics where its scheme has them, not where a table wanted them."""
+    corrected = "{kind: integer, bits: 3, clip: {kind: absmax}, error_rank: 2}"
+    plan = sequential(spec, corrected, embeddings=GPTQ)
+    plain, measured = (
+        pack(plan, weights, {}, data, tmp_path / str(measure), Console(), measure=measure) for measure in (False, True)
+    )
+    assert plain.summary.sha256 == measured.summary.sha256
+    assert set(plain.statistics) == {"token_embedding.weight"} < set(measured.statistics)
+
+
+def test_a_pack_says_what_gptq_gained_and_where_it_lost(
+    plan: Plan, weights: Weights, data: TokenData, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    packed = pack(plan, weights, {}, data, tmp_path / "a", Console())
+    said = next(line for line in capsys.readouterr().err.splitlines() if line.startswith("GPTQ on "))
+    gains = gptq_gains(plan, weights, packed.contents, packed.statistics)
+    assert f"GPTQ on {len(calibrated_stores(plan))} stores: its objective is" in said
+    assert ("LOST" in said) == any(gain < 0 for gain in gains.values())
+    assert gains_text({"a": 0.25, "b": -0.5, "c": 0.5}).endswith(
+        "25.0% (median) below that of rounding; it LOST to rounding on b"
+    )
+
+
+@pytest.mark.parametrize("documents", [False, True])
+def test_sampled_text_begins_as_documents_do(
+    spec: Path, data: TokenData, monkeypatch: pytest.MonkeyPatch, documents: bool
+) -> None:
+    given = []
+
+    def sampled(
+        plan: Plan, module: object, mode: str, boundary: int | None, progress: Callable[[int], None]
+    ) -> list[Any]:
+        given.append(boundary)
+        progress(7)
+        return []
+
+    monkeypatch.setattr(calibration, "sampled_batches", sampled)
+    plan = sequential(spec, source="model")
+    if documents:
+        plain = {**plan.spec.plain, "model": {**plan.spec.plain["model"], "documents": {"boundary_token": 3}}}
+        plan = plan_resolved(fill_defaults(plain, load_schema()), "documents")
+    seen: list[tuple[int, int]] = []
+    weights = dict(build_module(plan, 0).named_parameters())
+    calibrator = Calibrator(plan, weights, {}, data, drawn=lambda done, total: seen.append((done, total)))
+    assert list(calibrator._batches()) == [] and given == [3 if documents else None] and seen == [(7, 256)]
 
 
 def test_a_knob_is_turned_on_statistics_in_one_shot_alone(plan: Plan, weights: Weights, data: TokenData) -> None:

@@ -54,7 +54,7 @@ def _removal_oracle(
     left, codes = weights.astype(np.float64), np.zeros(weights.shape, np.int64)
     dense = hessian.astype(np.float64)
     dead = np.diag(dense) == 0
-    dense[dead, dead] = 1
+    dense[dead, dead] = np.diag(dense)[~dead].mean()
     left[:, dead] = 0
     order = np.argsort(-np.diag(dense), kind="stable")
     inverse = np.linalg.inv(dense + damping * np.diag(dense).mean() * np.eye(len(dense)))
@@ -189,3 +189,24 @@ def test_28_million_weights_take_seconds():
         gptq_codes(weights, np.full((1, 1), 0.4, np.float32), hessian, Gptq(), 127)
         seconds += 6 * (time.process_time() - began)
     assert seconds < 20  # 10 on a core of its own
+
+
+def test_weights_that_are_not_kept_are_zero_and_made_up_for():
+    weights, hessian = _correlated(24, 60, seed=3)
+    steps = np.full((1, 1), 0.1, np.float32)
+    kept = np.abs(weights) > 0.7
+    codes = gptq_codes(weights, steps, hessian, Gptq(), 127, kept=kept)
+    assert (codes[~kept] == 0).all() and (codes[kept] != 0).mean() > 0.8
+    simply = nearest_codes(np.where(kept, weights, np.float32(0)), steps, 127)
+    assert weighted_error(weights, codes, steps, hessian) < 0.9 * weighted_error(weights, simply, steps, hessian)
+
+
+@pytest.mark.parametrize("scale", [1e-9, 1.0, 1e9])
+def test_a_dead_column_leaves_the_others_as_they_are(scale: float):
+    """Whatever the Hessian's unit: damping is a share of its mean, in which a made-up diagonal must not count."""
+    _, hessian = _correlated(8, 40, seed=5)
+    dead = hessian.copy()
+    dead[7] = dead[:, 7] = 0
+    whole, part = np.delete(np.delete(hessian, 7, 0), 7, 1), np.arange(40) != 7
+    found = factorise(dead * np.float32(scale), Gptq(), "w").column_scale[part]
+    np.testing.assert_allclose(found, factorise(whole * np.float32(scale), Gptq(), "w").column_scale, rtol=1e-6)

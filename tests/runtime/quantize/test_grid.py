@@ -143,3 +143,21 @@ def test_refusals():
     weights[0, 0] = np.nan
     with pytest.raises(QuantizeError, match="store w: 1 of 120 weights are not finite"):
         grid_codes(weights, grid, 1.0)
+
+
+def test_a_column_that_no_input_reaches_changes_no_other_step():
+    statistics, weights = _statistics(12, 20), _weights(12, 20)
+    weighted = statistics.weighted.copy()
+    weighted[4] = weighted[:, 4] = 0
+    weights[:, 4] *= 1e6  # its weights become zero, so that no step need reach them
+    live = np.arange(20) != 4
+    smaller = replace(statistics, weighted=weighted[live][:, live], inputs=statistics.inputs[live][:, live])
+    found, want = (
+        plan_grid("w", weights, replace(statistics, weighted=weighted)),
+        plan_grid("w", weights[:, live], smaller),
+    )
+    assert (found.planned_columns[live] == want.planned_columns).all() and abs(found.base / want.base - 1) < 1e-6
+    codes = [
+        grid_codes(each, grid, want.finest * 4).codes for each, grid in ((weights, found), (weights[:, live], want))
+    ]
+    assert (codes[0][:, live] == codes[1]).mean() > 0.99 and not codes[0][:, 4].any() and found.finest == want.finest
