@@ -19,7 +19,7 @@ from ..quantize.statistics import StoreStatistics
 from .allocation import Allocation, allocate, stored_at
 from .calibration import Calibrator, calibrated_stores
 from .console import Console
-from .gptq_gains import gains_text, gptq_gains
+from .rounding_events import event_lines, store_reports
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -69,10 +69,10 @@ def pack(
     if calibrated_stores(plan) or measure:
         calibrator = Calibrator(plan, weights, states, data, device, console.counter("sampled tokens"))
         names = None if measure else calibrated_stores(plan)
-        statistics = _calibrated(plan, weights, calibrator, names, fit, console)
+        statistics = _calibrated(plan, weights, calibrator, names, fit, console, available=len(data.train))
     contents, allocation = fit(statistics)
-    if gains := gptq_gains(plan, weights, contents, statistics):
-        console.note(gains_text(gains))
+    for line in event_lines(store_reports(plan, weights, contents, statistics)):
+        console.note(line)
     if allocation is None:
         return Packed(write_artifact(path, contents, plan.spec.quantization.codec), contents, None, statistics)
     write_built(path, allocation.whole)
@@ -101,6 +101,8 @@ def _calibrated(
     names: Collection[str] | None,
     fit: Callable[[Mapping[str, StoreStatistics]], tuple[ArtifactContents, Allocation | None]],
     console: Console,
+    *,
+    available: int,
 ) -> dict[str, StoreStatistics]:
     """Statistics of `names` in the spec's order. Sequential ones need a lambda: that of a fit to those in one shot."""
     settings = plan.spec.quantization.calibration
@@ -108,6 +110,8 @@ def _calibrated(
     lam, statistics = 0.0, {}
     if settings.order == "one_shot" or budgeted:
         console.note(f"calibrating on {settings.tokens:,} tokens ({settings.source})")
+        if settings.source == "training" and settings.tokens > available:
+            console.note(f"there are only {available:,} training tokens: many are drawn more than once")
         statistics = calibrator.one_shot(names, console.counter("calibrated tokens"))
     if settings.order == "one_shot":
         return statistics

@@ -17,15 +17,16 @@ from loopspec.compiler.emit.loader import build_module
 from loopspec.compiler.plan import Plan
 from loopspec.compiler.schema import load_schema
 from loopspec.compiler.schema.defaults import fill_defaults
+from loopspec.compiler.spec.quantization import Clip, Scheme
 from loopspec.runtime.data.token_source import TokenData
 from loopspec.runtime.pipeline import calibration
 from loopspec.runtime.pipeline.calibration import Calibrator, calibrated_stores, turns
 from loopspec.runtime.pipeline.console import Console
-from loopspec.runtime.pipeline.gptq_gains import gains_text, gptq_gains
 from loopspec.runtime.pipeline.packing import pack
 from loopspec.runtime.pipeline.prepare import prepare_data
 from loopspec.runtime.pipeline.repacking import solved_plan
-from loopspec.runtime.quantize import EncodedStore, QuantizeError, decode, encode
+from loopspec.runtime.pipeline.rounding_events import event_lines, gains_text, store_reports
+from loopspec.runtime.quantize import EncodedStore, QuantizeError, decode, encode, report_store
 from loopspec.runtime.quantize.statistics import StoreStatistics
 
 GPTQ = "{kind: integer, bits: 3, clip: {kind: absmax}, gptq: {}}"
@@ -143,13 +144,27 @@ def test_a_pack_says_what_gptq_gained_and_where_it_lost(
     plan: Plan, weights: Weights, data: TokenData, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     packed = pack(plan, weights, {}, data, tmp_path / "a", Console())
-    said = next(line for line in capsys.readouterr().err.splitlines() if line.startswith("GPTQ on "))
-    gains = gptq_gains(plan, weights, packed.contents, packed.statistics)
+    lines = capsys.readouterr().err.splitlines()
+    reports = store_reports(plan, weights, packed.contents, packed.statistics)
+    said = next(line for line in lines if line.startswith("GPTQ on "))
+    assert said in event_lines(reports) and all(line in lines for line in event_lines(reports))
     assert f"GPTQ on {len(calibrated_stores(plan))} stores: its objective is" in said
-    assert ("LOST" in said) == any(gain < 0 for gain in gains.values())
+    gains = [report.gptq_gain for report in reports if report.gptq_gain is not None]
+    assert len(gains) == len(calibrated_stores(plan)) and ("LOST" in said) == (min(gains) < 0)
     assert gains_text({"a": 0.25, "b": -0.5, "c": 0.5}).endswith(
         "25.0% (median) below that of rounding; it LOST to rounding on b"
     )
+
+
+def test_events_of_rounding_are_counted() -> None:
+    weights = np.array([[0, 0], [1e-5, -1e-5], [1, -9]], np.float32)
+    schemes = (Scheme("integer", 6, Clip("absmax")), Scheme("integer", 6, Clip("std", 0.9)))
+    lines = event_lines([report_store(weights, encode("w", weights, each), each) for each in schemes])
+    assert lines == [
+        "3 weights are at the ends of their grids",
+        "2 rows, groups or stores hold only zeros: w and w",
+        "2 steps are below float16's normal range and lose digits: w and w",
+    ]
 
 
 @pytest.mark.parametrize("documents", [False, True])
