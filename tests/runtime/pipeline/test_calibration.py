@@ -162,8 +162,8 @@ def test_events_of_rounding_are_counted() -> None:
     lines = event_lines([report_store(weights, encode("w", weights, each), each) for each in schemes])
     assert lines == [
         "3 weights are at the ends of their grids",
-        "2 rows, groups or stores hold only zeros: w and w",
-        "2 steps are below float16's normal range and lose digits: w and w",
+        "2 rows, groups or stores hold only zeros: w, w",
+        "2 steps are below float16's normal range and lose digits: w, w",
     ]
 
 
