@@ -8,10 +8,14 @@ from math import prod
 import numpy as np
 
 from ..quantize import EncodedStore
-from ..quantize.storage import CODES, STEPS, Storage
+from ..quantize.storage import CODES, LEFT, RIGHT, STEPS, Storage
 from .container import Container, decode_container
 from .contents import ArtifactContents
+from .errors import ArtifactError
 from .shares import plane_entropy, store_shares
+
+MOST_LEVELS = 127
+"""Of the codes of a low-rank term."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,6 +71,8 @@ class Inspection:
 def inspect_container(container: Container, name: str) -> Inspection:
     """Decodes the container and weighs its stores. Raises ArtifactError as `parse_artifact`."""
     contents = decode_container(container, name)
+    for store in contents.tensors.values():
+        _check_codes(store, name)
     shares = store_shares(container.header, contents.tensors, container.payloads)
     streams = sum(map(len, container.payloads.values()))
     fixed = container.file_bytes - container.header_bytes - streams
@@ -83,6 +89,16 @@ def storage_text(storage: Storage) -> str:
     share = f"{storage.group} columns" if storage.steps == "group" else storage.steps
     wide = " float32" if storage.step_dtype == "float32" else ""
     return f"{name}/{share}{wide}" + (f" rank {storage.error_rank}" if storage.error_rank else "")
+
+
+def _check_codes(store: EncodedStore, name: str) -> None:
+    """A byte codec can hold any code, and decoding to weights, which would find it, is not done here."""
+    for part in (CODES, LEFT, RIGHT):
+        if part in store.parts:
+            codes = np.frombuffer(store.parts[part], np.int8)
+            most = store.storage.levels if part == CODES else MOST_LEVELS
+            if codes.min() < -most or codes.max() > most:
+                raise ArtifactError(f"{name}, store {store.name}: a code lies outside -{most}..{most}; pack it again")
 
 
 def _weighed(store: EncodedStore, size: int) -> StoreWeight:

@@ -14,11 +14,13 @@ from .errors import FitError
 EIGHTHS = range(4, 17)
 """Without a range a key takes these eighths of its value in the spec: half to twice."""
 MOST_VALUES = 1000
+LIMIT = "budget.bytes"
+"""The key of which more makes a model fit, not less."""
 
 
 @dataclass(frozen=True, slots=True)
 class Axis:
-    """A key as `--set` takes it, and its values in rising order."""
+    """A key as `--set` takes it, and its values from the one that fits best on: rising, but for `budget.bytes`."""
 
     key: str
     values: tuple[Fraction, ...]
@@ -48,7 +50,7 @@ def read_axis(argument: str, plain: Mapping[str, Any]) -> Axis:
     kept = tuple(sorted(set(values)))
     if whole and any(value.denominator != 1 for value in kept):
         raise FitError(f"--vary {argument}: {key} takes whole numbers; give such values")
-    return Axis(key, kept)
+    return Axis(key, kept[::-1] if key == LIMIT else kept)
 
 
 def _value(plain: Mapping[str, Any], key: str) -> Fraction:

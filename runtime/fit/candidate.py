@@ -27,6 +27,15 @@ class Constraint:
 
 
 @dataclass(frozen=True, slots=True)
+class Fault:
+    """A variant that is no valid spec: code and message of its first error."""
+
+    place: tuple[int, ...]
+    code: str
+    message: str
+
+
+@dataclass(frozen=True, slots=True)
 class Candidate:
     """A valid variant.
 
@@ -34,7 +43,8 @@ class Candidate:
         place: index of its value on each axis.
         effective_parameters: counted once for each site that reads them.
         needed_bytes: of artifact and code, rate-distortion stores at the least bits that the constraint allows.
-        bits_per_weight: what the budget gives them; None where there are none.
+        target_bytes: its budget less its margin.
+        bits_per_weight: what all of the budget gives them; None where there are none.
         flops_per_token: of a training step, forward and backward, in mode full.
     """
 
@@ -42,11 +52,21 @@ class Candidate:
     parameters: int
     effective_parameters: int
     needed_bytes: int
+    target_bytes: int
     low_bytes: int
     high_bytes: int
     bits_per_weight: float | None
     flops_per_token: int
-    fits: bool
+
+    @property
+    def excess_bytes(self) -> int:
+        """How far it is over its budget; negative or 0 where it fits."""
+        return self.needed_bytes - self.target_bytes
+
+    @property
+    def fits(self) -> bool:
+        """Whether its budget holds it."""
+        return self.excess_bytes <= 0
 
     @property
     def capacity(self) -> float:
@@ -66,11 +86,11 @@ def measure(plan: Plan, place: tuple[int, ...], constraint: Constraint) -> Candi
         parameters=plan.exported_parameters,
         effective_parameters=plan.effective_parameters,
         needed_bytes=needed,
+        target_bytes=target,
         low_bytes=plan.size.low_bytes,
         high_bytes=plan.size.high_bytes,
         bits_per_weight=estimate.bits_per_weight(target),
         flops_per_token=cost.forward_flops_per_token + cost.backward_flops_per_token,
-        fits=needed <= target,
     )
 
 

@@ -1,4 +1,4 @@
-"""The search as a picture: parameters against needed bytes, the budget a line; hand-written SVG."""
+"""The search as a picture: parameters against needed bytes, each budget a line; hand-written SVG."""
 
 from __future__ import annotations
 
@@ -18,10 +18,10 @@ def fit_svg(result: FitResult) -> str:
     tried = result.frontier.tried
     x, y = (
         _Scale(max((candidate.parameters for candidate in tried), default=1), LEFT, WIDTH - RIGHT),
-        _Scale(max([result.target_bytes, *(c.needed_bytes for c in tried)]), HEIGHT - BOTTOM, TOP),
+        _Scale(max([*result.targets, *(c.needed_bytes for c in tried)]), HEIGHT - BOTTOM, TOP),
     )
-    title = f"{result.spec}: what fits {result.target_bytes:,} bytes"
-    limit = y.at(result.target_bytes)
+    title = f"{result.spec}: what fits {result.budget_text}"
+    limits = sorted({y.at(target) for target in result.targets})
     edge = sorted(result.edge, key=lambda candidate: candidate.parameters)
     return "\n".join(
         [
@@ -31,7 +31,7 @@ def fit_svg(result: FitResult) -> str:
             f'<rect width="{WIDTH}" height="{HEIGHT}" fill="#ffffff"/>',
             f'<text x="{LEFT}" y="20" font-size="14">{escape(title)}</text>',
             *_grid(x, y),
-            f'<path d="M{LEFT} {limit:.1f}H{WIDTH - RIGHT}" stroke="{BEST}" stroke-dasharray="5 3"/>',
+            *(f'<path d="M{LEFT} {at:.1f}H{WIDTH - RIGHT}" stroke="{BEST}" stroke-dasharray="5 3"/>' for at in limits),
             *_dots(result, [c for c in tried if not c.fits], x, y, OVER),
             *_dots(result, [c for c in tried if c.fits], x, y, FITS),
             *_path(edge, x, y),
@@ -42,9 +42,10 @@ def fit_svg(result: FitResult) -> str:
 
 
 class _Scale:
-    """From values, from 0 to at least `largest`, to pixels."""
+    """From values, from 0 to at least `largest` and at least 1, to pixels."""
 
     def __init__(self, largest: float, start: float, end: float) -> None:
+        largest = max(largest, 1)
         power = 10.0 ** floor(log10(largest / 4))
         self.tick = next(factor * power for factor in (1, 2, 5, 10) if largest / (factor * power) <= 6)
         self.limit = ceil(largest / self.tick) * self.tick

@@ -39,6 +39,44 @@ def test_a_failure_leaves_the_old_file_and_nothing_else(tmp_path):
     assert list(tmp_path.iterdir()) == [path]
 
 
+@pytest.mark.parametrize("through_link", [False, True])
+def test_what_is_no_regular_file_is_refused_before_anything_is_written(tmp_path, through_link):
+    fifo, link = tmp_path / "fifo", tmp_path / "link"
+    os.mkfifo(fifo)
+    link.symlink_to("fifo")
+
+    def unread():
+        raise AssertionError("the content was asked for")
+        yield b""
+
+    path = link if through_link else fifo
+    with pytest.raises(OSError, match="It is there and is no regular file") as caught:
+        write_atomically(path, unread())
+    assert caught.value.filename == str(path)
+    assert fifo.is_fifo() and link.is_symlink() and len(list(tmp_path.iterdir())) == 2
+    with pytest.raises(IsADirectoryError):
+        write_atomically(tmp_path, unread())
+
+
+@pytest.mark.parametrize("old", [b"old", None])
+def test_a_link_stays_and_what_it_leads_to_is_written(tmp_path, old):
+    path, folder = tmp_path / "file", tmp_path / "folder"
+    folder.mkdir()
+    if old is not None:
+        (folder / "real").write_bytes(old)
+    path.symlink_to("second")
+    (tmp_path / "second").symlink_to("folder/real")
+    write_atomically(path, [b"new"])
+    assert path.is_symlink() and path.read_bytes() == (folder / "real").read_bytes() == b"new"
+    assert [each.name for each in folder.iterdir()] == ["real"]
+
+
+def test_a_link_to_itself_is_refused(tmp_path):
+    (tmp_path / "file").symlink_to("file")
+    with pytest.raises(OSError, match="symbolic links"):
+        write_atomically(tmp_path / "file", [b"new"])
+
+
 def test_the_file_is_synced_before_it_is_renamed_and_the_folder_after(tmp_path, monkeypatch):
     calls = []
     fsync, replace = os.fsync, Path.replace

@@ -8,10 +8,10 @@ import sys
 from pathlib import Path
 
 from ....compiler.check import Checked
-from ....compiler.source.diagnostic import Severity
+from ....compiler.source.diagnostic import Diagnostic, Severity
 from ....compiler.source.report import summary
 from ...fit.axes import Axis, read_axis
-from ...fit.candidate import Candidate, Constraint, measure, training_flops
+from ...fit.candidate import Candidate, Constraint, Fault, measure, training_flops
 from ...fit.errors import FitError
 from ...fit.result import FitResult, fit_json, fit_text
 from ...fit.search import find_frontier
@@ -21,22 +21,26 @@ from ..spec_argument import add_sets, add_spec, print_diagnostics, read_spec
 
 NAME = "fit"
 SUMMARY = "the largest model that fits the budget, over keys that vary"
-BITS_PER_WEIGHT, ROWS = 3.0, 12
+BITS_PER_WEIGHT, ROWS = 2.5, 12
 OVER_BUDGET = "LS401"
 
 _DESCRIPTION = """\
 Varies numbers of a spec and prints, for each combination of all keys but the
 last, the largest value of the last with which the predicted artifact and its
 code fit budget.bytes less budget.margin; best first. Combinations that are no
-valid spec are skipped and counted. Needs no torch.
+valid spec are skipped and counted. Of budget.bytes, where it is the last key,
+it is the least with which it fits. Needs no torch.
 
 A --vary is a key as --set has it, or with values: KEY=LOW..HIGH:STEP (without
 STEP 16 of them) or KEY=A,B,C. A key alone goes from half to twice its value by
 eighths. Not all combinations are planned: bytes are taken to grow with every
-key, and where what was planned shows that they do not, all are.
+key, and where what was planned shows that they do not, all are, if there are
+no more than 1,000. No search may plan more than 2,000.
 
 Under rate_distortion any model fits, at fewer and fewer bits a weight; there a
-model counts as fitting as long as its weights get --bits-per-weight.
+model counts as fitting as long as its weights get --bits-per-weight. `bytes
+at 2.5 bits` is what it needs for that, `bits at budget` what a weight gets if
+the packer then fills the whole budget, as it does.
 
 The loss proxy is a scaling law (Hoffmann et al. 2022): 1.69 + 406.4 / N^0.34 +
 410.7 / D^0.28. N is the geometric mean of the parameters and of those of an
@@ -112,39 +116,42 @@ def _check_axes(axes: list[Axis], sets: list[str]) -> None:
 def _base(arguments: argparse.Namespace) -> Checked:
     """The spec as given, which may be over its budget but must have no other error."""
     checked = read_spec(arguments.spec, arguments.set)
-    if _fault(checked) is not None:
+    if _fault(checked):
         print_diagnostics(checked, sys.stderr)
         raise UserError(f"{arguments.spec}: {summary(checked.diagnostics)}")
     return checked
 
 
-def _fault(checked: Checked) -> str | None:
-    """Code of the first error that has nothing to do with the budget; None for a spec that can be planned."""
+def _fault(checked: Checked) -> Diagnostic | None:
+    """The first error that has nothing to do with the budget; None for a spec that can be planned."""
     errors = (item for item in checked.diagnostics if item.severity is Severity.ERROR and not item.expected)
-    return next((item.code for item in errors if item.code != OVER_BUDGET), None)
+    return next((item for item in errors if item.code != OVER_BUDGET), None)
 
 
 def _search(arguments: argparse.Namespace, base: Checked, axes: list[Axis]) -> FitResult:
     assert base.plan is not None
     constraint = Constraint(arguments.bits_per_weight, arguments.sure)
 
-    def at(place: tuple[int, ...]) -> Candidate | str:
+    def at(place: tuple[int, ...]) -> Candidate | Fault:
         changes = [f"{axis.key}={axis.text(index)}" for axis, index in zip(axes, place, strict=True)]
         checked = read_spec(arguments.spec, [*arguments.set, *changes])
         fault = _fault(checked)
-        if fault is not None or checked.plan is None:
-            return fault or OVER_BUDGET
+        if fault is not None:
+            return Fault(place, fault.code, fault.message)
+        assert checked.plan is not None  # as of every spec of which no error is unexpected but the budget's
         return measure(checked.plan, place, constraint)
 
-    budget = base.plan.spec.budget
+    given = measure(base.plan, (), constraint)
     return FitResult(
         spec=arguments.spec,
+        changes=tuple(arguments.set),
         axes=tuple(axes),
         frontier=find_frontier(axes, at),
         constraint=constraint,
-        target_bytes=budget.bytes - budget.margin,
+        target_bytes=given.target_bytes,
+        bits_per_weight=given.bits_per_weight,
         by=arguments.by,
-        flops=training_flops(measure(base.plan, (), constraint), arguments.tokens),
+        flops=training_flops(given, arguments.tokens),
     )
 
 

@@ -17,9 +17,10 @@ Lists an artifact's streams and its stores, the heaviest first: how each is
 stored, its bytes and their share of the file, bits a weight, and the entropy
 of its codes (of a float's bytes: plane by plane), which is about what a coder
 can reach that looks at nothing but their frequencies. All stores are coded
-together, so a store's bytes are its share by entropy. Then what would take
-most bytes off, each by itself; what it would cost in loss is for
-`loopspec pack --bits-table` and `loopspec sensitivity` to say.
+together, so a store's bytes are its share by entropy of the streams codes and
+pool, which the shares add up to. Then what would take most bytes off, each by
+itself; what it would cost in loss is for `loopspec pack --bits-table` and
+`loopspec sensitivity` to say.
 
 `int6/row` are codes -31..31 with a step a row; `grid` codes with a step for
 each row and column; `rank 8` a low-rank term beside the codes.

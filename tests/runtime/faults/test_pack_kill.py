@@ -26,7 +26,7 @@ quantization:
   calibration: {tokens: 256}
 """
 BUDGET = 8000
-WRITING_EVENTS = 16  # of one atomic write, a few less than there are
+WRITING_EVENTS = 22  # of one atomic write, a few less than there are
 EVENTS = 3000  # of a whole pack, a few less
 SECONDS = 0.4
 
@@ -81,7 +81,7 @@ def strike(forge: Forge, packable: Packable, folder: Path, fault: Fault, *, befo
 def test_killed_while_it_writes(forge: Forge, packable: Packable, tmp_path: Path) -> None:
     """Before the file is made, when it is written, and when it has its name."""
     seen = []
-    for number, nth in enumerate((2, WRITING_EVENTS // 2, WRITING_EVENTS)):
+    for number, nth in enumerate((2, WRITING_EVENTS * 2 // 3, WRITING_EVENTS)):
         fault = Fault("write_atomically", nth=nth, within="write_atomically")
         ended, new = strike(forge, packable, tmp_path / str(number), fault, before=number > 0)
         assert ended.code == -signal.SIGKILL, ended.said

@@ -42,6 +42,10 @@ def test_values(argument, values, plain):
     assert texts(argument, plain) == values
 
 
+def test_budgets_come_from_the_one_that_holds_most_on(plain):
+    assert texts("budget.bytes=200000,400000,300000", plain) == ["400000", "300000", "200000"]
+
+
 def test_decimals_are_exact(plain):
     axis = read_axis("blocks.core.mlp.ratio=0.1..0.7:0.1", plain)
     assert axis.values[2] == Fraction(3, 10) and axis.text(2) == "0.3"

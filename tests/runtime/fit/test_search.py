@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from support.examples import examples
 
 from loopspec.runtime.fit.axes import Axis
-from loopspec.runtime.fit.candidate import Candidate, loss_proxy
+from loopspec.runtime.fit.candidate import Candidate, Fault, loss_proxy
 from loopspec.runtime.fit.errors import FitError
 from loopspec.runtime.fit.search import find_frontier
 
@@ -22,7 +22,7 @@ def axes(*sizes):
 
 
 def candidate(place, needed):
-    return Candidate(place, needed, 2 * needed, needed, needed, needed, None, 6 * needed, needed <= TARGET)
+    return Candidate(place, needed, 2 * needed, needed, TARGET, needed, needed, None, 6 * needed)
 
 
 def frontier(sizes, needed, invalid=frozenset()):
@@ -30,7 +30,7 @@ def frontier(sizes, needed, invalid=frozenset()):
 
     def measure(place):
         asked.append(place)
-        return "LS201" if place in invalid else candidate(place, needed(place))
+        return Fault(place, "LS201", f"no {place}") if place in invalid else candidate(place, needed(place))
 
     found = find_frontier(axes(*sizes), measure)
     assert len(asked) == len(set(asked)) == len(found.tried) + sum(found.invalid.values())
@@ -83,11 +83,23 @@ def test_nothing_fits_or_nothing_is_valid():
     places = frozenset(product(range(3), range(3)))
     found = frontier((3, 3), prod, places)
     assert found.tried == found.edge == () and found.invalid == {"LS201": 9}
+    assert found.fault == Fault((0, 0), "LS201", "no (0, 0)")
+
+
+def test_more_than_can_be_planned_are_refused_before_any_is():
+    def never(place):
+        raise AssertionError
+
+    with pytest.raises(
+        FitError, match=r"--vary over key0, key1, key2: up to 2,020 combinations .* at most 2,000 can be"
+    ):
+        find_frontier(axes(20, 1, 100), never)
+    assert len(frontier((1000, 1000), lambda place: 500).tried) == 1000
 
 
 def test_the_proxy_prefers_more_capacity_and_more_tokens():
     small, large = candidate((0,), 10**7), candidate((1,), 10**8)
     assert loss_proxy(small, 1e15) < loss_proxy(large, 1e15)
     assert loss_proxy(small, 1e20) > loss_proxy(large, 1e20) > 1.69
-    chinchilla = Candidate((0,), 70 * 10**9, 70 * 10**9, 0, 0, 0, None, 6, True)
+    chinchilla = Candidate((0,), 70 * 10**9, 70 * 10**9, 0, 0, 0, 0, None, 6)
     assert loss_proxy(chinchilla, 6 * 1.4e12) == pytest.approx(1.937, abs=0.002)

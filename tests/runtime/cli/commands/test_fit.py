@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import os
+import re
 import xml.etree.ElementTree as ElementTree
 
 import pytest
@@ -38,11 +40,12 @@ def test_two_keys_as_text(cli):
     result = cli("fit", "quickstart", *words, *FIXED)
     lines = result.out.splitlines()
     assert result.code == 0
-    assert lines[0] == "quickstart: 520,000 bytes over model.dim, blocks.core.mlp.ratio"
+    assert lines[0] == "quickstart: 520,000 bytes, varying model.dim, blocks.core.mlp.ratio"
     assert lines[1].endswith("invalid") or lines[1].endswith("planned")
     header = next(line for line in lines if "parameters  " in line)
     assert header.split() == ["dim", "ratio", "parameters", "bytes", "low", "high", "MFLOP/token", "loss", "proxy"]
     assert lines[-1].startswith("best by parameters: loopspec plan quickstart --set model.dim=")
+    assert lines[-1].endswith("--set budget.bytes=520000") and "--set 'quantization.rules=[" in lines[-1]
     assert any("more; --rows shows them" in line for line in lines)
 
 
@@ -84,7 +87,49 @@ def test_sure_fits_less(cli):
 
 def test_nothing_fits(cli):
     result = cli("fit", "quickstart", "--vary", "model.dim=512,640")
-    assert result.code == 1 and result.out.endswith("nothing fits; vary over smaller values\n")
+    assert result.code == 1
+    *_, what, mend = result.out.splitlines()
+    assert re.fullmatch(r"nothing fits; nearest is model.dim=512, [\d,]+ bytes over at 2.5 bits a weight", what)
+    assert mend.startswith("give smaller values of model.dim, or a larger budget.bytes by --set, or --bits-per-weight ")
+
+
+def test_budgets_that_are_all_too_small_are_named_with_their_own_mend(cli):
+    result = cli("fit", "quickstart", "--vary", "budget.bytes=200000,300000")
+    assert result.code == 1
+    first, *_, what, mend = result.out.splitlines()
+    assert first == "quickstart: 200,000 to 300,000 bytes, varying budget.bytes"
+    assert what.startswith("nothing fits; nearest is budget.bytes=300000, ")
+    assert mend.startswith("give larger values of budget.bytes, or --bits-per-weight below 2.")
+    assert "as bytes do not grow" not in result.out
+
+
+def test_the_least_budget_and_the_largest_width_for_each(cli):
+    words = ("--vary", "budget.bytes=200000,300000,900000")
+    found, _ = as_json(cli, *words)
+    (row,) = found["frontier"]
+    assert row["set"] == ["budget.bytes=900000"] and row["target_bytes"] == 900000 and not found["exhaustive"]
+    assert found["target_bytes"] == 360000
+    found, _ = as_json(cli, *words[:1], "budget.bytes=200000,900000", "--vary", "model.dim=128,192")
+    assert found["frontier"][0]["set"] == ["budget.bytes=900000", "model.dim=192"] and not found["exhaustive"]
+
+
+def test_nothing_is_a_valid_spec(cli):
+    result = cli("fit", "quickstart", "--vary", "model.dim=97,99")
+    assert result.code == 1
+    assert result.out.splitlines()[-2:] == [
+        "no combination is a valid spec; model.dim=97: model.dim 97 does not split into 4 heads",
+        "see loopspec validate quickstart --set model.dim=97",
+    ]
+    assert "fits" not in result.out
+
+
+def test_the_shipped_model_fits_itself_and_what_does_not_is_told(cli):
+    result = cli("fit", "quickstart", "--vary", "model.dim=128")
+    assert result.code == 0
+    header = next(line for line in result.out.splitlines() if "parameters  " in line)
+    assert "  bytes at 2.5 bits  bits at budget  " in header
+    result = cli("fit", "quickstart", "--vary", "model.dim=96,128", "--bits-per-weight", "3")
+    assert "the spec as given has bytes for 2." in result.out and "--set model.dim=96" in result.out
 
 
 def test_the_plot_is_an_svg(cli, tmp_path):
@@ -93,6 +138,21 @@ def test_the_plot_is_an_svg(cli, tmp_path):
     assert len(root.findall("{http://www.w3.org/2000/svg}circle")) >= 2
     result = cli("fit", "quickstart", "--vary", "model.dim=64", "--plot", "no/f.svg")
     assert result.code == 1 and "no/f.svg cannot be written" in result.err
+
+
+def test_a_plot_of_nothing_and_one_of_several_budgets(cli, tmp_path):
+    result = cli("fit", "quickstart", "--vary", "model.dim=97", "--plot", "f.svg")
+    assert result.code == 1 and "no combination is a valid spec" in result.out, result.err
+    assert ElementTree.fromstring((tmp_path / "f.svg").read_text()) is not None
+    assert cli("fit", "quickstart", "--vary", "budget.bytes=300000,900000", "--plot", "g.svg").code == 0
+    assert (tmp_path / "g.svg").read_text().count("stroke-dasharray") == 2
+
+
+def test_a_plot_takes_the_place_of_no_pipe(cli, tmp_path):
+    os.mkfifo(tmp_path / "f.svg")
+    result = cli("fit", "quickstart", "--vary", "model.dim=64", "--plot", "f.svg")
+    assert result.code == 1 and (tmp_path / "f.svg").is_fifo()
+    assert "f.svg cannot be written (It is there and is no regular file); name another" in result.err
 
 
 @pytest.mark.parametrize(

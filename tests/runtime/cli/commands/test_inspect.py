@@ -68,10 +68,39 @@ def test_the_json_adds_up(cli, artifact):
     assert found["bytes"] == artifact.stat().st_size
     assert found["bytes"] == found["header_bytes"] + found["fixed_bytes"] + sum(streams.values())
     tensors = found["stores"] + found["states"]
-    assert abs(sum(each["bytes"] for each in tensors) - streams["codes"] - streams["pool"]) <= len(tensors)
+    assert sum(each["bytes"] for each in tensors) == streams["codes"] + streams["pool"]
     assert [each["name"] for each in found["stores"]] == list(heavy_contents().stores)
     assert found["stores"][0]["storage"] == {"kind": "integer", "levels": 127}
     assert found["stores"][0]["largest_code"] == 127
+
+
+@pytest.mark.parametrize("codec", ["zstd", "zlib", "rans"])
+def test_one_number_takes_bytes(codec):
+    stores = quantized(((), FLOAT16), ((64, 64), INT6), ((64,), FLOAT16))
+    whole = build_artifact(contents_of(stores), Codec(codec, 6))[0]
+    scalar, *_ = inspect_container(open_container(whole, "x"), "x").stores
+    assert 1 <= scalar.bytes <= 4
+
+
+@pytest.mark.parametrize("codec", ["zstd", "zlib", "brotli", "lzma"])
+@pytest.mark.parametrize(
+    ("storage", "part", "bounds"),
+    [
+        (Storage("integer", 31), "codes", "-31..31"),
+        (Storage("grid", 127), "codes", "-127..127"),
+        (Storage("integer", 31, error_rank=1), "left", "-127..127"),
+        (Storage("integer", 31, error_rank=1), "right", "-127..127"),
+    ],
+)
+def test_a_code_of_minus_128_is_one_error(cli, tmp_path, codec, storage, part, bounds):
+    """No writer of the project makes one; a byte codec holds it all the same."""
+    (store,) = filled(((4, 8), storage))
+    codes = b"\x80" + store.parts[part][1:]
+    whole = build_artifact(contents_of([replace(store, parts=store.parts | {part: codes})]), Codec(codec, 5))[0]
+    (tmp_path / "a").write_bytes(whole)
+    result = cli("inspect", "a")
+    assert (result.code, result.out) == (1, "")
+    assert result.err == f"loopspec: a, store {store.name}: a code lies outside {bounds}; pack it again\n"
 
 
 def test_entropy_is_of_what_is_coded():

@@ -1,4 +1,4 @@
-"""A reader of artifacts written from FORMAT.md alone, with nothing of loopspec: what it decodes shows what the text says."""
+"""A reader of artifacts, written from FORMAT.md alone, with nothing of loopspec: a test of what that text says."""
 
 from __future__ import annotations
 
@@ -6,10 +6,9 @@ import hashlib
 import json
 import lzma
 import zlib
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping, Sequence
 from math import prod
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -26,8 +25,7 @@ NEVER, ONE, LOWEST = 225, 2**14, 2**16
 ODDS = tuple(round(2 ** (number / 16) * 65536) for number in range(16))
 
 
-@dataclass(frozen=True)
-class Part:
+class Part(NamedTuple):
     """A part of a store: the run or stream that holds it, and its sizes."""
 
     store: str
@@ -54,34 +52,24 @@ def read(file: bytes) -> tuple[dict[str, Any], dict[str, Array], bytes | None]:
     return header, weights, packed(header["streams"]["tokenizer"], payloads["tokenizer"], tokenizer["bytes"])
 
 
-# ---- file, header
-
-
 def container(file: bytes) -> tuple[dict[str, Any], dict[str, bytes]]:
     """The header and the payload of each stream."""
     assert file[:8] == MAGIC and u32(file, 8) == 3 and u32(file, 12) == len(file)
     assert hashlib.sha256(file[:-32]).digest() == file[-32:]
     end = 20 + u32(file, 16)
-    text = zstd(file[20:end], most=2**21)
+    text = packed("zstd", file[20:end], zstandard.frame_content_size(file[20:end]))
+    assert len(text) <= 2**21
     header: dict[str, Any] = json.loads(text)
-    spec = header.pop("spec")
-    plain = {**header, "spec": spec}
-    ordered = {key: plain[key] if key == "spec" else sort(plain[key]) for key in sorted(plain)}
-    assert json.dumps(ordered, separators=(",", ":")).encode("ascii") == text
+    values = (json.dumps(header[key], separators=(",", ":"), sort_keys=key != "spec") for key in sorted(header))
+    again = ",".join(f'"{key}":{value}' for key, value in zip(sorted(header), values, strict=True))
+    assert f"{{{again}}}".encode("ascii") == text
     payloads = {}
-    for name in (name for name in ("codes", "pool", "tokenizer") if name in ordered["streams"]):
+    for name in header["streams"]:
         begin, end = end + 36, end + 36 + u32(file, end)
         payloads[name] = file[begin:end]
         assert hashlib.sha256(payloads[name]).digest() == file[begin - 32 : begin]
     assert end == len(file) - 32
-    return ordered, payloads
-
-
-def sort(value: Any) -> Any:
-    """Objects by key."""
-    if isinstance(value, Mapping):
-        return {key: sort(value[key]) for key in sorted(value)}
-    return [sort(item) for item in value] if isinstance(value, list) else value
+    return header, payloads
 
 
 def u32(data: bytes, at: int) -> int:
@@ -89,33 +77,22 @@ def u32(data: bytes, at: int) -> int:
     return int.from_bytes(data[at : at + 4], "little")
 
 
-def zstd(frame: bytes, size: int | None = None, most: int = 2**30) -> bytes:
-    """A frame's content."""
-    content = zstandard.frame_content_size(frame)
-    assert content <= most and content in (size, content if size is None else size)
-    found = zstandard.ZstdDecompressor().decompress(frame)
-    assert len(found) == content
-    return found
-
-
 def packed(codec: str, payload: bytes, size: int) -> bytes:
     """What a byte codec holds."""
     if codec == "zstd":
-        return zstd(payload, size)
-    if codec == "zlib":
+        assert zstandard.frame_content_size(payload) == size
+        found = zstandard.ZstdDecompressor().decompress(payload)
+    elif codec == "zlib":
         found = zlib.decompress(payload)
     elif codec == "lzma":
         filters = [{"id": lzma.FILTER_LZMA2, "dict_size": 2**24}]
         found = lzma.decompress(payload, lzma.FORMAT_RAW, filters=filters)
     else:
-        import brotli
+        import brotli  # type: ignore[import-untyped]
 
         found = brotli.decompress(payload)
     assert len(found) == size
     return bytes(found)
-
-
-# ---- parts, pool
 
 
 def parts_of(store: str, storage: Mapping[str, Any], shape: Shape) -> Iterator[Part]:
@@ -186,27 +163,22 @@ def decoded(name: str, storage: Mapping[str, Any], words: Mapping[tuple[str, str
     return weights
 
 
-# ---- streams of codes
-
-
 def matrices_by(codec: str, payload: bytes, shapes: Sequence[Shape]) -> list[Array]:
     """The matrices of codes."""
     if codec == "rans":
         return rans(payload, shapes)
-    large = [shape for shape in shapes if prod(shape) >= 16384]
-    small = [shape for shape in shapes if prod(shape) < 16384]
+    large = [[number] for number, shape in enumerate(shapes) if prod(shape) >= 16384]
+    small = [number for number, shape in enumerate(shapes) if prod(shape) < 16384]
     at, found = 0, {}
-    for group in [[shape] for shape in large] + ([small] if small else []):
+    for group in large + ([small] if small else []):
+        sizes = [prod(shapes[number]) for number in group]
         size = u32(payload, at)
-        data = np.frombuffer(packed(codec, payload[at + 4 : at + 4 + size], sum(map(prod, group))), np.int8)
-        at, begin = at + 4 + size, 0
-        for shape in group:
-            part = data[begin : begin + prod(shape)].reshape(shape[::-1]).T
-            begin += prod(shape)
-            found.setdefault(prod(shape) >= 16384, []).append(part)
+        data = np.frombuffer(packed(codec, payload[at + 4 : at + 4 + size], sum(sizes)), np.int8)
+        at += 4 + size
+        for number, part in zip(group, np.split(data, np.cumsum(sizes)[:-1]), strict=True):
+            found[number] = part.reshape(shapes[number][::-1]).T
     assert at == len(payload)
-    each = {is_large: iter(arrays) for is_large, arrays in found.items()}
-    return [next(each[prod(shape) >= 16384]) for shape in shapes]
+    return [found[number] for number in range(len(shapes))]
 
 
 class Bits:
@@ -292,10 +264,11 @@ def lanes(data: bytes, classes: Array, tables: Sequence[Array]) -> Array:
 
 
 def description(bits: Bits, shapes: Sequence[Shape]) -> tuple[list[Array | None], list[Array]]:
-    """The class of every entry of each matrix (None: all zeros), and the frequencies of codes -127..127 of each class."""
+    """The class of every entry of each matrix (None: all zeros), and each class's frequencies of codes -127..127."""
     sizes = [1 + bits.natural(30, 255) for _ in range(bits.natural(30, 8))]
     classes: list[Array | None] = [None] * len(shapes)
-    last, latest = 0, {}
+    last = 0
+    latest: dict[int, list[int]] = {}
     for number, (rows, cols) in enumerate(shapes if sizes else []):
         if not bits.decision(29, 0):
             continue
@@ -318,10 +291,9 @@ def description(bits: Bits, shapes: Sequence[Shape]) -> tuple[list[Array | None]
 def levels_of(bits: Bits, size: int) -> list[list[int]]:
     """The levels of each class of a set; [] for none."""
     found: list[list[int]] = []
-    for number in range(size):
-        with_levels = [before for before in range(number) if found[before]]
-        there = found[with_levels[-1]] if with_levels and with_levels[-1] >= number - 2 else []
-        earlier = found[with_levels[-2]] if there and len(with_levels) > 1 else []
+    for _ in range(size):
+        before = [[], [], *(levels for levels in found[-2:] if levels)]
+        earlier, there = before[-2:]
         found.append([])
         if bits.decision(29, 3):
             top = len(there) + bits.integer(32)
@@ -337,7 +309,7 @@ def level(bits: Bits, k: int, here: Sequence[int], there: Sequence[int], earlier
     if k >= len(there):
         context = 0
     else:
-        context = 1 if k == 0 else 2 if 2 * k < len(there) else 3
+        context = 1 if k == 0 else 2 if k < len(there) // 2 else 3
     return predicted(k, here, there, earlier) + bits.integer(34 + context)
 
 
