@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 from typing import Any
 
 from .passes import freeze, run_passes
 from .passes.draft import Draft
-from .plan import Plan
+from .plan import Plan, SizeEstimate
 from .rules import DOCUMENT_RULES, PLAN_RULES, Findings
 from .schema import load_schema
 from .schema.check import check_against_schema
@@ -86,6 +86,11 @@ def plan_resolved(plain: dict[str, Any], name: str) -> Plan:
     return _usable(_check_document(document))
 
 
+def check_sized(checked: Checked, size: SizeEstimate) -> Checked:
+    """The same spec with another estimate of its size, and the findings that follow from that one."""
+    return _check_document(checked.document, size)
+
+
 def _usable(checked: Checked) -> Plan:
     plan = checked.plan
     if not checked.ok or plan is None:
@@ -93,7 +98,7 @@ def _usable(checked: Checked) -> Plan:
     return plan
 
 
-def _check_document(document: SourceDocument) -> Checked:
+def _check_document(document: SourceDocument, size: SizeEstimate | None = None) -> Checked:
     schema = load_schema()
     problems = list(document.diagnostics)
     if document.complete:
@@ -101,10 +106,12 @@ def _check_document(document: SourceDocument) -> Checked:
     if has_errors(problems):
         return _finish(document, problems)
     plain = fill_defaults(mapping_to_plain(document.root), schema)
-    return _check_meaning(document, problems, plain)
+    return _check_meaning(document, problems, plain, size)
 
 
-def _check_meaning(document: SourceDocument, problems: list[Diagnostic], plain: dict[str, Any]) -> Checked:
+def _check_meaning(
+    document: SourceDocument, problems: list[Diagnostic], plain: dict[str, Any], size: SizeEstimate | None
+) -> Checked:
     findings = Findings(document.root, plain)
     for rule in DOCUMENT_RULES:
         rule(findings)
@@ -115,6 +122,8 @@ def _check_meaning(document: SourceDocument, problems: list[Diagnostic], plain: 
         return _finish(document, problems + findings.diagnostics, plain)
     spec: Spec = build_spec(plain)
     draft = run_passes(spec)
+    if size is not None:
+        draft = replace(draft, size=size)
     for plan_rule in PLAN_RULES:
         plan_rule(findings, draft)
     return _finish(document, problems + findings.diagnostics, spec.plain, draft)

@@ -7,14 +7,16 @@ from collections.abc import Callable
 from ..passes.draft import Draft
 from .averages import check_averages
 from .blocks import check_blocks
+from .budget import check_budget, check_margin
 from .cadence import check_modes
-from .calibration import check_calibration, check_grids
+from .calibration import check_calibration
 from .checkpointing import check_checkpointing
 from .clocks import check_clocks
 from .data import check_data
 from .documents import check_documents
 from .findings import Findings
 from .finish import check_decays, check_finish
+from .grids import check_grids
 from .liveness import check_inert, check_liveness
 from .loops import check_trained_loops
 from .modes import check_declared_modes
@@ -23,7 +25,7 @@ from .optimizer import check_assignment, check_groups, check_muon, check_optimiz
 from .parts import check_shared_parts
 from .penalties import check_penalties
 from .phases import check_phases
-from .planned import check_budget, check_deviations, check_quantization
+from .planned import check_deviations, check_quantization
 from .quantization_aware import check_quantization_aware
 from .stages import check_stages
 from .training import check_training
@@ -47,6 +49,7 @@ PLAN_RULES: tuple[Callable[[Findings, Draft], None], ...] = (
     check_deviations,
     check_calibration,
     check_grids,
+    check_margin,
     check_budget,
     check_phases,
     check_liveness,

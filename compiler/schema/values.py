@@ -146,7 +146,15 @@ def _choice_problem(place: Place, part: Schema) -> Problem:
 def _range_problem(place: Place, part: Schema) -> Problem:
     unit = find(place.parts, "unit")
     message = f"{_where(place)} must be {range_text([part])}{f' ({unit})' if unit else ''}, not {place.plain}"
-    return Problem("LS022", message, _about(place))
+    return Problem("LS022", message, _as_share(place, part) or _about(place))
+
+
+def _as_share(place: Place, part: Schema) -> str:
+    """A hint for a share that was given in per cent."""
+    given, about = place.plain, str(find(place.parts, "description") or "")
+    if "share" not in about.lower() or not isinstance(given, int | float) or not 1 < given <= 100:
+        return ""
+    return f"a share, not per cent: write {given / 100:.10g}" if part.get("maximum", 1) <= 1 else ""
 
 
 def _form_problem(place: Place, part: Schema) -> Problem:

@@ -7,8 +7,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
+from ..spec.build_quantization import build_scheme, plain_scheme
 from ..spec.quantization import Codec, Scheme
-from .factors import POOLED_CODES, POOLED_ELEMENTS, Factor, codec_factor
+from .coders import codec_factor
+from .factors import POOLED_CODES, POOLED_ELEMENTS, Factor
 from .interval import Interval
 from .layout import row_shape
 from .store import SizedStore, side_interval
@@ -22,6 +24,9 @@ BYTE_CODER = Factor(0.96, 1.0, 1.02)
 """A byte compressor over what `factors.OVER_ENTROPY` says; by columns it sees some of what the classes see."""
 TRAINED = 0.95
 """Share of its steps that a run must have had to tell what the tails come to: sizes still fall during the warmdown."""
+
+MOST_BYTES = 10**15
+_AGAIN = "measure the run again, by `loopspec pack`"
 
 MEASUREMENT_FILE = "measured_sizes.json"
 """Of a packed run's folder."""
@@ -38,13 +43,12 @@ class MeasuredStore:
     """What the codes of one store came to under `scheme`.
 
     Attributes:
-        scheme: as `repr(Scheme)` has it, so that every setting counts.
         order0_bytes: entropy of the codes' histogram.
         class_bytes: conditional entropy given the classes of rows and columns; None where not measured.
     """
 
     shape: tuple[int, ...]
-    scheme: str
+    scheme: Scheme
     order0_bytes: float
     class_bytes: float | None = None
 
@@ -116,9 +120,11 @@ def read_measurement(text: str, name: str) -> MeasuredRun:
     try:
         plain = json.loads(text)
         stores = {store: _store(value) for store, value in plain["stores"].items()}
-        return MeasuredRun(int(plain["steps"]), int(plain["planned_steps"]), stores)
-    except (ValueError, KeyError, TypeError, AttributeError) as error:
-        raise MeasurementError(f"{name}: not a measurement of a run ({error}); measure the run again") from error
+        return MeasuredRun(_count(plain, "steps"), _count(plain, "planned_steps"), stores)
+    except KeyError as error:
+        raise MeasurementError(f"{name}: not a measurement of a run (no {error}); {_AGAIN}") from error
+    except (ValueError, TypeError, AttributeError, RecursionError) as error:
+        raise MeasurementError(f"{name}: not a measurement of a run ({error}); {_AGAIN}") from error
 
 
 def measurement_json(run: MeasuredRun) -> str:
@@ -126,7 +132,7 @@ def measurement_json(run: MeasuredRun) -> str:
     stores = {
         name: {
             "shape": list(store.shape),
-            "scheme": store.scheme,
+            "scheme": plain_scheme(store.scheme),
             "order0_bytes": store.order0_bytes,
             "class_bytes": store.class_bytes,
         }
@@ -136,12 +142,30 @@ def measurement_json(run: MeasuredRun) -> str:
 
 
 def _store(plain: Plain) -> MeasuredStore:
-    within = plain["class_bytes"]
-    shape = tuple(int(size) for size in plain["shape"])
-    order0 = float(plain["order0_bytes"])
-    if not 0 <= order0 < float("inf"):
-        raise ValueError(f"order0_bytes is {order0}")
-    return MeasuredStore(shape, str(plain["scheme"]), order0, None if within is None else float(within))
+    shape = tuple(_whole(size, "a size") for size in plain["shape"])
+    within = None if plain["class_bytes"] is None else _bytes(plain, "class_bytes")
+    scheme = plain["scheme"]
+    if not isinstance(scheme, dict):
+        raise ValueError("scheme is no mapping")
+    return MeasuredStore(shape, build_scheme(scheme), _bytes(plain, "order0_bytes"), within)
+
+
+def _bytes(plain: Plain, key: str) -> float:
+    """At most a float32 a weight of the largest model there could be, so that sums of them stay numbers."""
+    value = plain[key]
+    if isinstance(value, bool) or not isinstance(value, int | float) or not 0 <= value <= MOST_BYTES:
+        raise ValueError(f"{key} is {value}, not a number of bytes")
+    return float(value)
+
+
+def _count(plain: Plain, key: str) -> int:
+    return _whole(plain[key], key)
+
+
+def _whole(value: object, name: str) -> int:
+    if isinstance(value, bool) or not isinstance(value, int) or not 0 <= value <= MOST_BYTES:
+        raise ValueError(f"{name} is {value}, not a whole number from 0 on")
+    return value
 
 
 def _closed_form(scheme: Scheme) -> bool:
@@ -151,8 +175,32 @@ def _closed_form(scheme: Scheme) -> bool:
 def _check(name: str, store: SizedStore, measured: MeasuredStore) -> None:
     if measured.shape != store.shape:
         what = f"with shape {list(measured.shape)}, and has {list(store.shape)} in the spec"
-    elif measured.scheme != repr(store.scheme):
-        what = f"under another scheme than the spec's, {store.scheme}"
+    elif measured.scheme != store.scheme:
+        what = f"under {_differences(measured.scheme, store.scheme)}"
     else:
         return
-    raise MeasurementError(f"store {name} was measured {what}; measure a run of this spec")
+    raise MeasurementError(
+        f"store {name} was measured {what}; give a run that was packed with the schemes of this spec"
+    )
+
+
+def _differences(measured: Scheme, own: Scheme) -> str:
+    """What sets the scheme of the run apart from the spec's: "clip.k 8.25, which is 10 in the spec"."""
+    before, after = _flat(plain_scheme(measured)), _flat(plain_scheme(own))
+    keys = [key for key in before | after if before.get(key) != after.get(key)]
+    if "kind" in keys:
+        keys = ["kind"]
+    return " and ".join(f"{key} {_value(before, key)}, which is {_value(after, key)} in the spec" for key in keys)
+
+
+def _value(settings: Plain, key: str) -> str:
+    value = settings.get(key, "not given")
+    return f"{value:g}" if isinstance(value, float) else str(value)
+
+
+def _flat(plain: Plain, above: str = "") -> dict[str, Any]:
+    """Values by dotted key."""
+    found: dict[str, Any] = {}
+    for key, value in plain.items():
+        found |= _flat(value, f"{above}{key}.") if isinstance(value, dict) else {f"{above}{key}": value}
+    return found

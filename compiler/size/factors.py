@@ -25,10 +25,9 @@ almost nothing: an untrained model is about half the estimate, so a short run's 
 
 from __future__ import annotations
 
-from bisect import bisect_left
 from dataclasses import dataclass
 
-from ..spec.quantization import Codec, CodecKind, Scheme
+from ..spec.quantization import Scheme
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,7 +45,6 @@ class Factor:
 STD_CODES = Factor(0.96, 0.99, 1.012)
 SENSITIVITY_CODES = Factor(0.92, 0.985, 1.03)
 TAIL_CODES = Factor(0.723, 0.961, 1.06)
-FLOORED_CODES = Factor(0.28, 0.75, 1.06)
 TERNARY_CODES = Factor(0.88, 0.985, 1.06)
 BINARY_CODES = Factor(0.94, 1.0, 1.01)
 GRID_CODES = Factor(0.72, 0.93, 1.10)
@@ -69,30 +67,12 @@ POOLED_ELEMENTS = 2**14
 SCALAR_ELEMENTS = 2**14
 
 ONE = Factor(1.0, 1.0, 1.0)
-LOW_LEVEL = Factor(1.0, 1.05, 1.22)
-FULL_LEVEL: dict[CodecKind, int] = {"zstd": 16, "brotli": 10, "lzma": 6, "zlib": 6}
-"""Levels from which a compressor does about what it can: zstd below takes 1.00 to 1.22 times as much."""
-
-ENTROPIES = (1.0, 1.58, 2.0, 2.34, 3.25, 4.25, 4.72, 5.3, 7.33)
-OVER_ENTROPY: dict[CodecKind, tuple[float, ...]] = {
-    "zstd": (1.010, 1.052, 1.053, 1.030, 1.020, 1.014, 1.011, 1.009, 1.006),
-    "brotli": (1.000, 1.035, 1.035, 1.015, 1.005, 1.003, 1.002, 1.002, 1.002),
-    "lzma": (1.105, 1.105, 1.130, 1.120, 1.060, 1.036, 1.030, 1.027, 1.016),
-    "zlib": (1.205, 1.170, 1.205, 1.192, 1.164, 1.132, 1.099, 1.055, 1.015),
-    "constriction": (1.0,) * 9,
-    "rans": (0.98, 0.975, 0.97, 0.97, 0.97, 0.97, 0.972, 0.975, 0.98),
-}
-"""Bytes over order-0 entropy by bits a weight of it, between those of Gaussian and of row x column scaled codes.
-`rans`, which sees rows and columns, takes 3 to 4 % less on trained ones, and as much where there is nothing to see."""
-RANS_SPREAD = Factor(0.985, 1.0, 1.034)
 
 
-def code_factor(scheme: Scheme, elements: int, bits: float, codec: Codec) -> Factor:
-    """Bytes of a coded store's codes over its closed form of `bits` a weight."""
-    if elements < POOLED_ELEMENTS:
-        return POOLED_CODES
+def grid_factor(scheme: Scheme) -> Factor:
+    """Order-0 entropy of a coded store's codes over its closed form."""
     beside = PRUNED if scheme.prune or scheme.row_bits is not None else ONE
-    return _grid_factor(scheme) * beside * codec_factor(codec, bits)
+    return _clip_factor(scheme) * beside
 
 
 def float_factor(scheme: Scheme, elements: int) -> Factor:
@@ -102,30 +82,12 @@ def float_factor(scheme: Scheme, elements: int) -> Factor:
     return FLOAT16_VALUES if scheme.kind == "float16" else FLOAT32_VALUES
 
 
-def codec_factor(codec: Codec, bits: float) -> Factor:
-    """What a coder takes over the order-0 entropy of `bits` a weight."""
-    over = _interpolated(OVER_ENTROPY[codec.kind], bits)
-    spread = RANS_SPREAD if codec.kind == "rans" else ONE
-    low_level = LOW_LEVEL if codec.level < FULL_LEVEL.get(codec.kind, codec.level) else ONE
-    return Factor(over, over, over) * spread * low_level
-
-
-def _grid_factor(scheme: Scheme) -> Factor:
+def _clip_factor(scheme: Scheme) -> Factor:
     if scheme.kind == "rate_distortion":
         return GRID_CODES
     if scheme.kind == "ternary":
         return TERNARY_CODES
     if scheme.kind == "binary":
         return BINARY_CODES
-    if scheme.step.floor > 0:
-        return FLOORED_CODES
     assert scheme.clip is not None
     return {"std": STD_CODES, "sensitivity_std": SENSITIVITY_CODES}.get(scheme.clip.kind, TAIL_CODES)
-
-
-def _interpolated(values: tuple[float, ...], bits: float) -> float:
-    place = min(max(bits, ENTROPIES[0]), ENTROPIES[-1])
-    right = max(1, bisect_left(ENTROPIES, place))
-    low, high = ENTROPIES[right - 1], ENTROPIES[right]
-    share = (place - low) / (high - low)
-    return values[right - 1] * (1 - share) + values[right] * share

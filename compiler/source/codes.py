@@ -90,17 +90,22 @@ TITLES: dict[str, str] = {
     # LS3xx: quantization
     "LS301": "a quantization rule without effect",
     "LS302": "a store without a quantization rule",
-    "LS303": "a std clip on rows of one element",
+    "LS303": "a std clip on rows of too few elements",
     "LS304": "a std clip on rows that start as a constant",
     "LS305": "a calibrated scheme on what is no matrix",
     "LS306": "quantization-aware training to a grid that is chosen after it",
     "LS307": "a calibration that no scheme uses",
     "LS308": "groups of columns no shorter than a row",
     "LS309": "row bits that do not lie around the scheme's bits",
+    "LS310": "an error term of more than full rank",
+    "LS311": "a setting by row under one step of the store",
+    "LS312": "a setting of a scheme without effect",
+    "LS313": "a percentile among pruned weights",
     # LS4xx: the budget
     "LS401": "a model that does not fit the budget",
     "LS402": "a model that may not fit the budget",
     "LS403": "a margin that no scheme uses",
+    "LS404": "a margin that cannot be kept",
     # LS5xx: stores that nothing uses or trains, numbers of the recipe
     "LS501": "a value embedding that nothing uses",
     "LS502": "a loop vector with one loop",

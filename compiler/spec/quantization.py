@@ -20,7 +20,8 @@ class Clip:
             for rows to which the loss is sensitive. `percentile`: where the share `percentile` of its magnitudes lies
             within. `percentile_search`: at the one of `percentiles` with the least squared error.
         choose: `percentile_search` picks one percentile for each row, or one for the whole store.
-        strength: of `sensitivity_std`: k times 1 + strength * (row's sensitivity / their mean - 1), at least 0.
+        strength: of `sensitivity_std`: k times 1 + strength * (row's sensitivity / their mean - 1), at least 1, or k
+            itself where that is less: else a row without gradient would have a grid that ends at 0.
     """
 
     kind: ClipKind = "absmax"
@@ -29,6 +30,12 @@ class Clip:
     percentile: float | None = None
     percentiles: tuple[float, ...] = ()
     choose: Literal["row", "store"] = "row"
+
+    @property
+    def least_factor(self) -> float:
+        """Least factor of a row's k under `sensitivity_std`."""
+        assert self.k is not None
+        return min(1.0, 1 / self.k)
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,4 +1,4 @@
-"""What the codes of a packed run came to, kept beside it so that `validate --calibrate RUN` can predict from it."""
+"""What the codes of a packed run came to, kept so that `validate --calibrate` can predict from it."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ from pathlib import Path
 
 from ...compiler.plan import Plan
 from ...compiler.size.calibrated import MEASUREMENT_FILE, MeasuredRun, MeasuredStore, measurement_json
+from ...compiler.spec.quantization import Scheme
 from ..artifact import ArtifactContents
 from ..atomic_file import write_atomically
 from ..entropy import estimate_bytes
@@ -19,15 +20,35 @@ def write_measurement(folder: Path, plan: Plan, contents: ArtifactContents, step
     Args:
         over: whether training has come to its end; if not, what training makes of tails is not known yet.
     """
+    _write(folder / MEASUREMENT_FILE, _measured_run(plan, contents, steps, over=over))
+
+
+def write_measurement_beside(artifact: Path, plan: Plan, contents: ArtifactContents, steps: int, *, over: bool) -> None:
+    """The same beside an artifact elsewhere, whose name comes first; none where it has no store on a fixed grid."""
+    path, run = (
+        artifact.with_name(f"{artifact.name}.{MEASUREMENT_FILE}"),
+        _measured_run(plan, contents, steps, over=over),
+    )
+    if run.stores:
+        _write(path, run)
+    else:
+        path.unlink(missing_ok=True)  # of another artifact that had this name
+
+
+def _measured_run(plan: Plan, contents: ArtifactContents, steps: int, *, over: bool) -> MeasuredRun:
     planned = steps if over else max(plan.spec.train.known_steps or 0, 2 * steps)
     stores = {
-        store.name: _measured(contents, store.name, store.shape, repr(store.scheme))
+        store.name: _measured(contents, store.name, store.shape, store.scheme)
         for store in plan.exported_stores
         if store.scheme.coded and store.scheme.kind != "rate_distortion"
     }
-    write_atomically(folder / MEASUREMENT_FILE, [measurement_json(MeasuredRun(steps, planned, stores)).encode()])
+    return MeasuredRun(steps, planned, stores)
 
 
-def _measured(contents: ArtifactContents, name: str, shape: tuple[int, ...], scheme: str) -> MeasuredStore:
+def _write(path: Path, run: MeasuredRun) -> None:
+    write_atomically(path, [measurement_json(run).encode()])
+
+
+def _measured(contents: ArtifactContents, name: str, shape: tuple[int, ...], scheme: Scheme) -> MeasuredStore:
     codes = decode_codes(contents.stores[name])
     return MeasuredStore(shape, scheme, code_entropy(codes) * codes.size / 8, float(estimate_bytes([codes])))

@@ -68,8 +68,7 @@ def row_settings(name: str, rows: int, scheme: Scheme, statistics: StoreStatisti
         bits = assign_row_bits(scores, scheme.bits, scheme.row_bits)
         settings = replace(settings, levels=(2 ** (bits - 1) - 1).astype(np.float32))
     if scheme.clip.kind == "sensitivity_std":
-        assert scheme.clip.strength is not None
-        settings = replace(settings, factors=sensitivity_factors(statistics.outputs, scheme.clip.strength))
+        settings = replace(settings, factors=sensitivity_factors(statistics.outputs, scheme.clip))
     return settings
 
 

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from ...compiler.spec.quantization import RowBits
+from ...compiler.spec.quantization import Clip, RowBits
 from .arrays import Float32Array
 from .quantile import row_quantiles
 
@@ -19,8 +19,11 @@ def assign_row_bits(scores: Float32Array, bits: int, row_bits: RowBits) -> npt.N
     return np.where(scores > most, row_bits.high, np.where(scores < least, row_bits.low, bits))
 
 
-def sensitivity_factors(sensitivities: npt.NDArray[Any], strength: float) -> Float32Array:
-    """max(0, 1 + strength * (sensitivity / mean - 1)), float32 (rows,), of a mean above 0 (parameter-golf PR 1412)."""
+def sensitivity_factors(sensitivities: npt.NDArray[Any], clip: Clip) -> Float32Array:
+    """1 + strength * (sensitivity / mean - 1), at least `clip.least_factor`, float32 (rows,), of a mean above 0
+    (parameter-golf PR 1412)."""
+    assert clip.strength is not None
     wide = sensitivities.astype(np.float64)
-    factors: Float32Array = np.maximum(1 + strength * (wide / wide.mean() - 1), 0).astype(np.float32)
-    return factors
+    factors = 1 + clip.strength * (wide / wide.mean() - 1)
+    least: Float32Array = np.maximum(factors, clip.least_factor).astype(np.float32)
+    return least

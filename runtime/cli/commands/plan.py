@@ -5,10 +5,10 @@ from __future__ import annotations
 import argparse
 import json
 import sys
-from dataclasses import asdict, replace
+from dataclasses import asdict
 from typing import TYPE_CHECKING
 
-from ....compiler.check import Checked
+from ....compiler.check import Checked, check_sized
 from ....compiler.dump import dump_draft
 from ....compiler.passes import PASSES, run_passes
 from ....compiler.plan import Plan
@@ -66,7 +66,7 @@ def execute(arguments: argparse.Namespace) -> int:
         raise UserError("--code adds to the plan, which --dump-after does not print; give one of them", FAILURE)
     checked = read_spec(arguments.spec, arguments.set)
     if arguments.calibrate is not None and checked.plan is not None:
-        checked = replace(checked, plan=calibrated_plan(checked.plan, arguments.calibrate))
+        checked = check_sized(checked, calibrated_plan(checked.plan, arguments.calibrate).size)
     print_diagnostics(checked, sys.stderr)
     if checked.draft is not None:
         script = _script(checked.plan) if arguments.code else None

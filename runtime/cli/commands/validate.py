@@ -5,11 +5,10 @@ from __future__ import annotations
 import argparse
 import json
 import sys
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from ....compiler.check import Checked
+from ....compiler.check import Checked, check_sized
 from ....compiler.plan import Plan
 from ....compiler.plan_json import budget_json
 from ....compiler.source.report import as_dict, ordered, render, summary
@@ -60,7 +59,7 @@ def execute(arguments: argparse.Namespace) -> int:
 def _refined(checked: Checked, run: Path | None) -> Checked:
     if run is None or checked.plan is None:
         return checked
-    return replace(checked, plan=calibrated_plan(checked.plan, run))
+    return check_sized(checked, calibrated_plan(checked.plan, run).size)
 
 
 def _print_lines(results: list[tuple[str, Checked]], form: str) -> None:

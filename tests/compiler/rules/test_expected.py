@@ -52,8 +52,8 @@ def test_an_expected_ls302_that_does_not_come_is_reported() -> None:
     assert [item.code for item in check_spec(TINY, ["expect=[LS302]"]).diagnostics] == ["LS030"]
 
 
-@pytest.mark.parametrize(("dim", "codes"), [(1, ["LS303"]), (2, [])])
-def test_a_table_of_width_one_has_rows_of_one_element(dim: int, codes: list[str]) -> None:
+@pytest.mark.parametrize(("dim", "codes"), [(1, ["LS303"]), (2, ["LS303"]), (8, [])])
+def test_a_narrow_table_has_rows_of_too_few_elements(dim: int, codes: list[str]) -> None:
     sets = [f"model.value_embedding={{dim: {dim}}}", "blocks.core.value_embedding=true"]
     rule = f"{{match: {{name: value_embedding.table}}, {STD[1:]}"
     assert [

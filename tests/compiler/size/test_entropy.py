@@ -57,4 +57,5 @@ def test_a_percentile_search_clips_low_bits_harder():
     candidates = [percentile_k(share, 640) for share in (0.99, 0.999, 0.9999, 1.0)]
     assert candidates == sorted(candidates) and candidates[-1] == row_maximum(640)
     assert least_error_k(3, candidates) < least_error_k(8, candidates)
+    assert percentile_k(1 - 2**-53, 640) == percentile_k(1, 640)
     assert percentile_k(0.6827, 10_000) == pytest.approx(1.0, abs=1e-3)

@@ -112,8 +112,11 @@ def test_grids_reach_further_where_rows_are_sensitive() -> None:
     np.testing.assert_allclose(steps, expected, rtol=1e-6)
 
 
-def test_a_row_whose_grid_would_be_nothing_is_an_error() -> None:
+@pytest.mark.parametrize(("k", "least"), [(4.0, 1.0), (0.75, 0.75)])
+def test_the_grid_of_a_row_without_gradient_ends_at_one_deviation_or_at_k(k: float, least: float) -> None:
     statistics = replace(STATISTICS, outputs=np.eye(ROWS)[0])
-    scheme = replace(SENSITIVE, clip=Clip("sensitivity_std", k=4.0, strength=1.0))
-    with pytest.raises(QuantizeError, match=r"store w, row 1: its mean .* lies outside the grid, which ends at 0"):
-        encode("w", WEIGHTS, scheme, statistics)
+    clip = Clip("sensitivity_std", k=k, strength=1.0)
+    weights = WEIGHTS - WEIGHTS.mean(axis=1, keepdims=True)
+    steps = stored_steps(encode("w", weights, replace(SENSITIVE, clip=clip, step=Step(dtype="float32")), statistics))
+    expected = least * weights.std(axis=1, dtype=np.float64) / 7
+    np.testing.assert_allclose(steps[1:, 0], expected[1:], rtol=1e-6)
