@@ -62,7 +62,8 @@ class Allocation:
         held = f"; {clamped:,} weights at the ends of their grids" if clamped else ""
         worse = [name for name, codes in self.codes.items() if codes.loss > codes.nearest_loss]
         lost = f"; GPTQ lost to rounding on {len(worse)} stores" if worse else ""
-        return f"lambda {self.lam:.4g} after {self.landing.trials} trials: {below}{end}{held}{lost}"
+        trials = f"{self.landing.trials} trial" + ("s" if self.landing.trials > 1 else "")
+        return f"lambda {self.lam:.4g} after {trials}: {below}{end}{held}{lost}"
 
 
 def allocate(

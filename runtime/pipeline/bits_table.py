@@ -14,6 +14,8 @@ from ..quantize.grid import predicted_loss
 from .packing import Packed
 
 MICRO = 1e6
+MOST_LOSS, LEAST_BITS = 0.5, 1.0
+"""Nats a token and bits a weight beyond which an artifact is of little use: uniform guessing is a few nats away."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,7 +52,7 @@ def store_bits(plan: Plan, packed: Packed, weights: Mapping[str, npt.NDArray[np.
 
 
 def bits_text(rows: list[StoreBits]) -> str:
-    """A table of at most 80 columns, by bytes; losses in millionths of a nat."""
+    """A table of at most 80 columns, by bytes, and what its last column means."""
     lines = [f"{'store':40} {'scheme':17} {'bytes':>9} {'bits':>5} {'loss/1e6':>8}"]
     for row in sorted(rows, key=lambda each: -each.bytes):
         loss = "-" if row.loss is None else f"{MICRO * row.loss:.0f}"
@@ -59,7 +61,30 @@ def bits_text(rows: list[StoreBits]) -> str:
     total, elements = sum(row.bytes for row in rows), sum(row.elements for row in rows)
     loss = f"{MICRO * sum(known):.0f}" if known else "-"
     lines.append(f"{'all':40} {'':17} {total:>9,} {8 * total / elements:5.2f} {loss:>8}")
+    lines.append("loss/1e6: predicted rise of the loss, in millionths of a nat a token")
     return "\n".join(lines)
+
+
+def strain_text(plan: Plan, packed: Packed) -> str | None:
+    """What is to be said where the quantized stores got very few bits, or lose much by it; None otherwise.
+
+    Where the budget sets the steps of some stores, these count alone.
+    """
+    codes = {} if packed.allocation is None else packed.allocation.codes
+    coded = [store for store in plan.exported_stores if (store.name in codes if codes else store.scheme.coded)]
+    if not coded:
+        return None
+    sizes = [8 * packed.summary.store_bytes[store.name] for store in coded]
+    mean = sum(sizes) / sum(store.elements for store in coded)
+    loss = sum(each.loss for each in codes.values())  # 0 where nothing is known of it
+    if mean >= LEAST_BITS and loss <= MOST_LOSS:
+        return None
+    fewer = sum(size < LEAST_BITS * store.elements for size, store in zip(sizes, coded, strict=True))
+    predicted = f", predicted to raise the loss by {loss:.2g} nats a token" if codes else ""
+    return (
+        f"few bits: {mean:.2f} a weight{predicted}; {fewer} of {len(coded)} quantized stores have less than "
+        f"{LEAST_BITS:g}; score the artifact, or give it more bytes"
+    )
 
 
 def _cut(text: str, width: int) -> str:

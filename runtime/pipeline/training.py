@@ -25,7 +25,7 @@ from ..data.token_source import TokenData
 from ..data.window_batches import WindowBatches
 from ..train.average import loaded_average
 from ..train.batch_source import BatchSource
-from ..train.checkpoint import Checkpoint, CheckpointFolder, spec_hash
+from ..train.checkpoint import Checkpoint, CheckpointFolder, spec_hash, written_spec_hash
 from ..train.errors import CheckpointError, RunFolderError, TrainingError
 from ..train.job import RunResult, TrainingJob
 from ..train.loop import Trainer
@@ -194,7 +194,8 @@ def load_checkpoint(plan: Plan, folder: Path) -> Checkpoint:
     path = checkpoints.latest(Console().note)
     if path is None:
         raise CheckpointError(f"{checkpoints.folder} has no checkpoint; train first, or resume the run")
-    return checkpoints.load(path, spec_hash(plan), torch.device("cpu"))
+    written = written_spec_hash(folder / "spec.yaml", plan)
+    return checkpoints.load(path, spec_hash(plan), torch.device("cpu"), written=written)
 
 
 def checkpoint_weights(plan: Plan, checkpoint: Checkpoint) -> dict[str, Tensor]:

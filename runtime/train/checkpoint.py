@@ -19,6 +19,8 @@ import torch
 from torch import Tensor
 
 from ...compiler.plan import Plan
+from ...compiler.source.nodes import Mapping, mapping_to_plain
+from ...compiler.source.yaml_reader import parse_yaml
 from ..atomic_file import remove_leftovers, sync_folder, write_atomically
 from .errors import CheckpointError
 
@@ -32,7 +34,25 @@ PATTERN = "step-*.ckpt"
 
 def spec_hash(plan: Plan) -> str:
     """sha256 of the resolved spec and the order of its groups; a run resumes only from checkpoints of the same."""
-    plain = plan.spec.plain
+    return _hash(plan.spec.plain)
+
+
+def written_spec_hash(file: Path, plan: Plan) -> str:
+    """`spec_hash` of the resolved spec in `file` as it was written; of `plan`, which is to be written there, before.
+
+    Keys that the language has got since have their defaults in the plan and are not in the file, so that they do not
+    matter: the checkpoints beside it were written before them.
+    """
+    try:
+        node = parse_yaml(file.read_text(encoding="utf-8"), str(file)).node
+    except FileNotFoundError:
+        return spec_hash(plan)
+    plain = mapping_to_plain(node) if isinstance(node, Mapping) else {}
+    # a file without blocks is no resolved spec, and the hash of no checkpoint
+    return _hash(plain) if isinstance(plain.get("blocks"), dict) else spec_hash(plan)
+
+
+def _hash(plain: dict[str, Any]) -> str:
     text = json.dumps([plain, list(plain["blocks"])], sort_keys=True)
     return hashlib.sha256(text.encode()).hexdigest()
 
@@ -115,8 +135,13 @@ class CheckpointFolder:
             )
         return path
 
-    def load(self, path: Path, expected_spec_hash: str, device: torch.device) -> Checkpoint:
+    def load(
+        self, path: Path, expected_spec_hash: str, device: torch.device, *, written: str | None = None
+    ) -> Checkpoint:
         """Read and check one file.
+
+        Args:
+            written: another hash that will do, that of the run's spec as it was written (`written_spec_hash`).
 
         Raises:
             CheckpointError: names the file, what is wrong with it and the mend.
@@ -128,7 +153,7 @@ class CheckpointFolder:
         except OSError as error:
             raise CheckpointError(f"{path} cannot be read ({error.strerror}); {mend}") from error
         checkpoint = decode(data, device, path, mend)
-        if checkpoint.spec_hash != expected_spec_hash:
+        if checkpoint.spec_hash not in (expected_spec_hash, written):
             raise CheckpointError(
                 f"{path} belongs to another spec (hash {checkpoint.spec_hash[:12]}, this spec has "
                 f"{expected_spec_hash[:12]}); resume with the spec it was written for, or start a new run folder"

@@ -11,7 +11,7 @@ from torch import Tensor
 
 from ...compiler.spec.clock import ClockKind
 from .average import loaded_average
-from .checkpoint import Checkpoint, CheckpointFolder, spec_hash
+from .checkpoint import Checkpoint, CheckpointFolder, spec_hash, written_spec_hash
 from .clock import TrainingClock
 from .counts import Counts
 from .determinism import configure, random_state, restore_random_state, seed_everything
@@ -41,7 +41,7 @@ class Trainer:
         self._train = job.plan.spec.train
         configure(job.device, self._train.cpu_threads)
         seed_everything(self._train.seed)
-        self._spec_hash = spec_hash(job.plan)
+        self._spec_hash = written_spec_hash(job.folder.spec, job.plan)
         self._stepper = Stepper(job.plan, job.module, job.batches, job.device, job.world)
         self._average = loaded_average(job.plan, self._stepper.optimizers.trainable)
         self._itinerary = Itinerary(job.plan, job.module, self._own_loss, job.batches, self._averaged)
@@ -264,7 +264,8 @@ class Trainer:
         if path is None:
             self._job.progress.note(f"{self._job.folder.checkpoints}: no checkpoint yet, starting at step 0")
             return
-        checkpoint = self._checkpoints.load(path, self._spec_hash, self._job.device)
+        expected = spec_hash(self._job.plan)
+        checkpoint = self._checkpoints.load(path, expected, self._job.device, written=self._spec_hash)
         try:
             load_states(self._job.module, checkpoint.states)
         except ValueError as error:

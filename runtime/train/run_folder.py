@@ -6,12 +6,15 @@ import fcntl
 import os
 import shutil
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 from types import TracebackType
 from typing import Self
 
 from ..atomic_file import remove_leftovers
 from .errors import RunFolderError
+
+LOCK = "lock"
 
 
 class RunFolder:
@@ -40,6 +43,7 @@ class RunFolder:
         self.clock = path / "clock.json"
         self.outcome = path / "outcome.json"
         self._descriptor: int | None = None
+        self._made = False
         if not leads:
             return
         if resume:
@@ -62,9 +66,10 @@ class RunFolder:
         return any(file.exists() for file in files)
 
     def close(self) -> None:
-        """Give the lock back. The empty file stays: removing it would let two processes lock two files."""
+        """Give the lock back. A folder that was made for nothing goes; in any other the empty lock file stays."""
         if self._descriptor is not None:
             os.ftruncate(self._descriptor, 0)
+            self._remove_unused()
             os.close(self._descriptor)
             self._descriptor = None
 
@@ -78,10 +83,23 @@ class RunFolder:
 
     def _create(self) -> None:
         try:
-            self.path.mkdir(parents=True, exist_ok=True)
+            self.path.parent.mkdir(parents=True, exist_ok=True)
+            self._made = not self.path.is_dir()
+            self.path.mkdir(exist_ok=True)
         except OSError as error:
             message = f"run folder {self.path} cannot be made ({error.strerror}); name another one"
             raise RunFolderError(message) from error
+
+    def _remove_unused(self) -> None:
+        """Remove the folder where this process made it and nothing but its lock came into it.
+
+        Who opened the lock file before it went finds in `_lock` that it is no longer the folder's.
+        """
+        lock = self.path / LOCK
+        if self._made and [path.name for path in self.path.iterdir()] == [LOCK]:
+            lock.unlink()
+            with suppress(OSError):  # something came into it at this moment
+                self.path.rmdir()
 
     def _check(self, resume: bool) -> None:
         if resume and not self.holds_run():
@@ -109,7 +127,7 @@ class RunFolder:
 
     def _lock(self, event: Callable[[str], None]) -> int:
         """Take the kernel's lock, which goes with the process; the pid in the file only tells who had it."""
-        lock = self.path / "lock"
+        lock = self.path / LOCK
         try:
             descriptor = os.open(lock, os.O_RDWR | os.O_CREAT, 0o644)
         except OSError as error:
@@ -123,8 +141,20 @@ class RunFolder:
             raise RunFolderError(
                 f"run folder {self.path} is in use by process {owner or 'unknown'}; wait for it, or name another folder"
             ) from error
+        if not _is_file(lock, descriptor):  # its owner removed it, with the folder, between the two calls
+            os.close(descriptor)
+            self._create()
+            return self._lock(event)
         if owner:
             event(f"{lock}: taken over from process {owner}, which died without giving it back")
         os.ftruncate(descriptor, 0)
         os.pwrite(descriptor, f"{os.getpid()}\n".encode(), 0)
         return descriptor
+
+
+def _is_file(path: Path, descriptor: int) -> bool:
+    """Whether the open file is what lies at `path` now."""
+    try:
+        return os.path.samestat(path.stat(), os.fstat(descriptor))
+    except FileNotFoundError:
+        return False

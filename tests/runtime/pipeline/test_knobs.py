@@ -19,6 +19,11 @@ RULES = {
     "{scheme: {kind: float16}}]",
     "absmax": "[{match: {group: matrices}, scheme: {kind: integer, bits: 6, clip: {kind: absmax}}}, "
     "{scheme: {kind: float16}}]",
+    "pruned": "[{match: {group: matrices}, scheme: {kind: integer, bits: 6, clip: {kind: absmax}, prune: 0.9}}, "
+    "{match: {group: embeddings}, scheme: {kind: integer, bits: 6, clip: {kind: absmax}, prune: 0.5}}, "
+    "{scheme: {kind: float16}}]",
+    "by_row": "[{match: {matrix: true}, scheme: {kind: integer, bits: 6, clip: {kind: absmax}, "
+    "row_bits: {high: 7, low: 5}}}, {scheme: {kind: float16}}]",
     "float": "[{scheme: {kind: float16}}]",
 }
 
@@ -58,6 +63,28 @@ def test_a_knob_is_turned_until_the_size_fits(spec: Path, knob: Knob, rules: str
 def test_a_size_that_fits_as_it_is_is_not_pruned(spec: Path) -> None:
     plan = plan_of(spec, "absmax")
     assert fit_knob(plan, "prune", 2 * size_of(plan), size_of).plan is plan
+
+
+def test_pruning_starts_from_what_each_rule_prunes(spec: Path) -> None:
+    plan = plan_of(spec, "pruned")
+    assert fit_knob(plan, "prune", 2 * size_of(plan), size_of).text.startswith("90.00%, 50.00% pruned: ")
+    tried: list[list[float]] = []
+
+    def watched(changed: Plan) -> int:
+        tried.append([rule.scheme.prune for rule in changed.spec.quantization.rules])
+        return size_of(changed)
+
+    found = fit_knob(plan, "prune", round(0.7 * size_of(plan)), watched)
+    assert all(matrices >= 0.9 and embeddings >= 0.5 for matrices, embeddings, _ in tried)
+    assert found.plan.spec.quantization.rules[0].scheme.prune == 0.9
+    assert 0.6 < found.plan.spec.quantization.rules[1].scheme.prune < 0.9
+
+
+def test_bits_stay_within_the_bits_of_rows(spec: Path) -> None:
+    plan = plan_of(spec, "by_row")
+    assert fit_knob(plan, "bits", 10**9, size_of).text.startswith("7 bits: ")
+    with pytest.raises(QuantizeError, match=r"5 bits still take [\d,]+ bytes of 10; raise the budget or prune"):
+        fit_knob(plan, "bits", 10, size_of)
 
 
 def test_a_policy_without_the_knob_is_told_what_it_turns(spec: Path) -> None:

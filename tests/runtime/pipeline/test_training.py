@@ -97,7 +97,7 @@ def test_another_boundary_than_the_tokenizers_is_one_error(
         error,
     )
     assert found
-    assert [path.name for path in (tmp_path / "run").iterdir()] == ["lock"]
+    assert not (tmp_path / "run").exists()
     sets[1] = f"model.documents={{boundary_token: {found[1]}}}"
     if command == "train":
         assert main([command, str(spec), "-o", str(tmp_path / "run"), *sets]) == 0

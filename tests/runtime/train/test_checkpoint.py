@@ -11,7 +11,18 @@ from hypothesis import given
 from hypothesis import strategies as st
 from support.examples import examples
 
-from loopspec.runtime.train.checkpoint import MAGIC, Checkpoint, CheckpointFolder, decode, encode
+from loopspec.compiler import load_plan
+from loopspec.compiler.source.canonical import resolved_yaml
+from loopspec.compiler.source.shipped import shipped_specs
+from loopspec.runtime.train.checkpoint import (
+    MAGIC,
+    Checkpoint,
+    CheckpointFolder,
+    decode,
+    encode,
+    spec_hash,
+    written_spec_hash,
+)
 from loopspec.runtime.train.determinism import random_state, restore_random_state
 from loopspec.runtime.train.errors import CheckpointError
 
@@ -164,6 +175,25 @@ def test_messages_name_file_and_mend(tmp_path: Path) -> None:
     last.unlink()
     with pytest.raises(CheckpointError, match=rf"names '{last.name}', which is not there.*: {path.name}"):
         folder.latest(pytest.fail)
+
+
+@pytest.mark.parametrize("name", ["quickstart", "tied-15l"])
+def test_the_spec_as_it_was_written_has_the_hash_of_its_plan(tmp_path: Path, name: str) -> None:
+    plan = load_plan(shipped_specs()[f"{name}.yaml"])
+    file = tmp_path / "spec.yaml"
+    assert written_spec_hash(file, plan) == spec_hash(plan)  # before it is written
+    file.write_text(resolved_yaml(plan.spec.plain))
+    assert written_spec_hash(file, plan) == spec_hash(plan)
+    file.write_text("name: [")
+    assert written_spec_hash(file, plan) == spec_hash(plan)
+
+
+def test_either_hash_will_do(tmp_path: Path) -> None:
+    folder = CheckpointFolder(tmp_path, 1)
+    path = folder.save(ONE)
+    assert folder.load(path, "new", CPU, written="abc").step == 1
+    with pytest.raises(CheckpointError, match="belongs to another spec"):
+        folder.load(path, "new", CPU, written="old")
 
 
 def test_foreign_code_in_a_checkpoint_is_not_run(tmp_path: Path) -> None:

@@ -40,6 +40,38 @@ def test_refuses_to_resume_nothing(tmp_path: Path) -> None:
     RunFolder(tmp_path, resume=False, event=pytest.fail).close()  # the refusal gave the lock back
 
 
+def test_a_folder_that_was_made_for_nothing_goes(tmp_path: Path) -> None:
+    RunFolder(tmp_path / "a" / "run", resume=False, event=pytest.fail).close()
+    assert list((tmp_path / "a").iterdir()) == []
+    for there in (True, False):  # one that was there before stays, and so does one that holds anything
+        path = tmp_path / str(there)
+        if there:
+            path.mkdir()
+        with RunFolder(path, resume=False, event=pytest.fail) as folder:
+            if not there:
+                folder.plan.touch()
+        assert (path / "lock").exists()
+
+
+def test_a_lock_that_went_with_its_folder_is_no_lock(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Another process had the folder, and removed it, between this one's opening of the lock and its locking."""
+    open_file = os.open
+
+    def removed(path: Path, *more: int) -> int:
+        monkeypatch.undo()
+        descriptor = open_file(path, *more)
+        path.unlink()
+        path.parent.rmdir()
+        return descriptor
+
+    monkeypatch.setattr(os, "open", removed)
+    with (
+        RunFolder(tmp_path / "run", resume=False, event=pytest.fail),
+        pytest.raises(RunFolderError, match="in use by process"),
+    ):
+        RunFolder(tmp_path / "run", resume=False, event=pytest.fail)
+
+
 def test_second_opener_is_told_who_has_it(tmp_path: Path) -> None:
     with (
         RunFolder(tmp_path, resume=False, event=pytest.fail),
