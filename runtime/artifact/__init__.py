@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from .builder import Frame, assemble, build_artifact, build_codes, build_frame, estimate_artifact_bytes
+from .builder import Frame, assemble, build_artifact, build_codes, build_frame
 from .container import FORMAT_VERSION, MAGIC, parse_artifact
 from .contents import LOOPSPEC_VERSION, ArtifactContents, ArtifactSummary
 from .errors import ArtifactError
@@ -24,7 +24,6 @@ __all__ = [
     "build_codes",
     "build_frame",
     "check_target",
-    "estimate_artifact_bytes",
     "parse_artifact",
     "read_artifact",
     "write_artifact",

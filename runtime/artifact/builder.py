@@ -9,7 +9,6 @@ import numpy as np
 import numpy.typing as npt
 
 from ...compiler.spec.quantization import Codec
-from ..entropy import estimate_bytes
 from ..quantize import QuantizeError, check_parts
 from .codecs import ZSTD_LEVEL, smallest
 from .container import (
@@ -91,14 +90,6 @@ def build_codes(contents: ArtifactContents, codec: Codec) -> bytes:
     """The payload of the codes; b"" where nothing is coded."""
     arrays = _code_arrays(contents)
     return encode_matrices(arrays, codec.kind, codec.level) if arrays else b""
-
-
-def estimate_artifact_bytes(contents: ArtifactContents, frame: Frame) -> int:
-    """What the artifact will take: exact for all but the codes, and for them unless the codec is `rans`."""
-    arrays = _code_arrays(contents)
-    if frame.codec.kind == "rans":
-        return frame.fixed_bytes + (estimate_bytes(arrays) if arrays else 0)
-    return frame.fixed_bytes + len(build_codes(contents, frame.codec))
 
 
 def assemble(contents: ArtifactContents, frame: Frame, codes: bytes) -> tuple[bytes, ArtifactSummary]:

@@ -28,14 +28,12 @@ class Factor:
         scale: (cols,) in that order, U_jj: to leave an error e in column j costs (e / U_jj)^2, once all columns after
             it have made up for it.
         dead: bool (cols,), as stored: columns that no input reaches, with a zero on the Hessian's diagonal.
-        rounding: nothing spreads, since no input reached the store: GPTQ is then rounding to nearest.
     """
 
     order: npt.NDArray[np.intp]
     spread: Float32Array
     scale: Float64Array
     dead: npt.NDArray[np.bool_]
-    rounding: bool = False
 
     @cached_property
     def column_scale(self) -> Float64Array:
@@ -45,7 +43,7 @@ class Factor:
         return scale
 
 
-def factorise(hessian: npt.NDArray[np.floating], gptq: Gptq, store: str, *, allow_zero: bool = False) -> Factor:
+def factorise(hessian: npt.NDArray[np.floating], gptq: Gptq, store: str) -> Factor:
     """The factor of a Hessian (cols, cols), damped and ordered as `gptq` says; in float64, as small damping needs.
 
     `cholesky`: U with U^T U = H^-1 (arXiv 2210.17323); dead columns get the mean diagonal of the others. The paper's
@@ -53,8 +51,7 @@ def factorise(hessian: npt.NDArray[np.floating], gptq: Gptq, store: str, *, allo
     mean, would drown all other columns. `inverse`: H^-1 itself (parameter-golf PR 1019), its dead columns as they are.
 
     Raises:
-        QuantizeError: the Hessian is zero and `allow_zero` is not set, not finite, or not positive definite even when
-            damped.
+        QuantizeError: the Hessian is zero, not finite, or not positive definite even when damped.
     """
     dense = np.array(hessian, dtype=np.float64)
     diagonal = np.diagonal(dense).copy()
@@ -62,7 +59,10 @@ def factorise(hessian: npt.NDArray[np.floating], gptq: Gptq, store: str, *, allo
         raise QuantizeError(f"store {store}: its Hessian is not finite; calibrate an earlier checkpoint")
     dead = diagonal == 0
     if dead.all():
-        return _without_inputs(len(dense), store, allow_zero)
+        raise QuantizeError(
+            f"store {store}: no calibration input reached it, its Hessian is zero, so GPTQ would round to nearest; "
+            "calibrate on more tokens or in a mode that reads it, or give it a scheme without gptq"
+        )
     if gptq.factor == "cholesky":
         dense[dead, dead] = diagonal[~dead].mean()
     dense[np.diag_indices_from(dense)] += gptq.damping * np.diagonal(dense).mean()
@@ -73,17 +73,6 @@ def factorise(hessian: npt.NDArray[np.floating], gptq: Gptq, store: str, *, allo
         upper = np.triu(upper.T @ upper)
     scale = np.diagonal(upper).copy()
     return Factor(order, (upper / scale[:, None]).astype(np.float32), scale, dead)
-
-
-def _without_inputs(cols: int, store: str, allow_zero: bool) -> Factor:
-    if not allow_zero:
-        raise QuantizeError(
-            f"store {store}: no calibration input reached it, its Hessian is zero, so GPTQ would round to nearest; "
-            "calibrate on more tokens or in a mode that reads it, or give it a scheme without gptq"
-        )
-    return Factor(
-        np.arange(cols), np.eye(cols, dtype=np.float32), np.ones(cols), np.zeros(cols, dtype=bool), rounding=True
-    )
 
 
 def _order(diagonal: Float64Array, gptq: Gptq) -> npt.NDArray[np.intp]:

@@ -2,85 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 import numpy as np
 import numpy.typing as npt
 
-from ...compiler.spec.quantization import Gptq
 from .arrays import Float32Array, Int8Array
-from .factor import Factor, factorise
+from .factor import Factor
 
 BLOCK = 64
 """Columns whose errors reach the columns after the block in one product; changes no more than the last bits."""
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class Rounding:
-    """What GPTQ made of a matrix, against rounding to nearest on the same steps.
-
-    Attributes:
-        codes: int8 (rows, cols).
-        objective: trace(E H E^T) of its error E, with the Hessian as measured, undamped.
-        nearest: the same of rounding to nearest.
-        clamped: codes at the ends of the grid that would lie beyond.
-        without_inputs: the Hessian was zero, so that these are the codes of rounding to nearest.
-    """
-
-    codes: Int8Array
-    objective: float
-    nearest: float
-    clamped: int
-    without_inputs: bool
-
-    @property
-    def worse(self) -> bool:
-        """Whether rounding to nearest has the smaller error, which a report must say."""
-        return self.objective > self.nearest
-
-
-def gptq_codes(
-    weights: Float32Array,
-    steps: Float32Array,
-    hessian: Float32Array,
-    gptq: Gptq,
-    levels: int,
-    store: str = "weights",
-    kept: npt.NDArray[np.bool_] | None = None,
-) -> Int8Array:
-    """The codes of `gptq_rounding`, without its objectives; raises QuantizeError where the Hessian is zero.
-
-    Args:
-        kept: bool (rows, cols); the other weights become zero, and later columns make up for that, too (SparseGPT,
-            arXiv 2301.00774).
-    """
-    return round_by(factorise(hessian, gptq, store), weights, steps, levels, kept)[0]
-
-
-def gptq_rounding(
-    weights: Float32Array,
-    steps: Float32Array,
-    hessian: Float32Array,
-    gptq: Gptq,
-    levels: int,
-    store: str = "weights",
-    *,
-    allow_zero: bool = False,
-) -> Rounding:
-    """Codes in -levels..levels of `weights` (rows, cols) on `steps`, broadcastable to them, for hessian (cols, cols).
-
-    Raises:
-        QuantizeError: see `factorise`; with `allow_zero` a zero Hessian rounds to nearest, and the result says so.
-    """
-    factor = factorise(hessian, gptq, store, allow_zero=allow_zero)
-    codes, clamped = round_by(factor, weights, steps, levels)
-    return Rounding(
-        codes,
-        weighted_error(weights, codes, steps, hessian),
-        weighted_error(weights, nearest_codes(weights, steps, levels), steps, hessian),
-        clamped,
-        factor.rounding,
-    )
 
 
 def round_by(
@@ -93,7 +22,11 @@ def round_by(
     """Codes (rows, cols) on `steps`, and how many were clamped to -levels..levels.
 
     float32, as the codes' few bits ask for no more; columns lie contiguous. A dead column's weights, which no input
-    reaches, become zero, as in the paper's code, and those that are not `kept`. A row of zeros may have a step of zero.
+    reaches, become zero, as in the paper's code. A row of zeros may have a step of zero.
+
+    Args:
+        kept: bool (rows, cols); the other weights become zero, and later columns make up for that, too (SparseGPT,
+            arXiv 2301.00774).
     """
     order = factor.order
     left = np.ascontiguousarray(weights.T)[order]  # (cols, rows), what is left to round
@@ -122,12 +55,6 @@ def nearest_codes(weights: Float32Array, steps: Float32Array, levels: int) -> In
     """Codes (rows, cols) by rounding to nearest, half to even, clamped to -levels..levels."""
     codes: Int8Array = np.rint(weights / _safe(steps)).clip(-levels, levels).astype(np.int8)
     return codes
-
-
-def weighted_error(weights: Float32Array, codes: Int8Array, steps: Float32Array, hessian: Float32Array) -> float:
-    """trace(E H E^T) of the error E = codes * steps - weights, (rows, cols), under hessian (cols, cols)."""
-    error = codes * steps - weights
-    return float(np.einsum("ij,ij->", error @ hessian, error, dtype=np.float64))
 
 
 def _round_block(
