@@ -7,6 +7,8 @@ import signal
 import subprocess
 import sys
 import time
+from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -22,7 +24,32 @@ def start(folder: Path, *words: str | Path, launcher: tuple[str, ...] = ()) -> s
     environment = {**os.environ, "PYTHONPATH": str(TESTS / "_dev"), "OMP_NUM_THREADS": "1", "COLUMNS": "80"}
     command = [sys.executable, *(launcher or ("-m", "loopspec.runtime.cli")), *map(str, words)]
     with (folder / "err").open("w") as err:
-        return subprocess.Popen(command, env=environment, stdout=err, stderr=err, text=True, start_new_session=True)
+        # a shell starts what is to run behind it with SIGINT ignored, and children inherit that
+        process = subprocess.Popen(
+            command,
+            env=environment,
+            stdout=err,
+            stderr=err,
+            text=True,
+            start_new_session=True,
+            preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
+        )
+    STARTED.append(process)
+    return process
+
+
+STARTED: list[subprocess.Popen[str]] = []
+
+
+@pytest.fixture(autouse=True)
+def nothing_stays() -> Iterator[None]:
+    """What a failed test has started would train on for hours."""
+    yield
+    for process in STARTED:
+        with suppress(ProcessLookupError):
+            os.killpg(process.pid, signal.SIGKILL)
+        process.wait()
+    STARTED.clear()
 
 
 def wait_until_trained(process: subprocess.Popen[str], run: Path, steps: int) -> None:
