@@ -64,7 +64,13 @@ class Forge:
         environment = {**os.environ, "PYTHONPATH": f"{TESTS}:{TESTS / '_dev'}", "OMP_NUM_THREADS": "1", "COLUMNS": "80"}
         command = [sys.executable, __file__]
         self._process = subprocess.Popen(
-            command, env=environment, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+            command,
+            env=environment,
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            text=True,
+            # a shell starts what is to run behind it with SIGINT ignored, and children inherit that
+            preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
         )
 
     def start(
