@@ -19,7 +19,7 @@ $(STAMP): pyproject.toml constraints.txt
 	$(BIN)/pip install --quiet --editable '.[dev]'
 	@touch $@
 
-demo: setup ## spec to scored artifact on the standard library's source, about five minutes on two cores
+demo: setup ## spec to scored artifact on the standard library's source, some four minutes on two cores
 	$(BIN)/loopspec run quickstart
 
 test: setup ## the fast suite

@@ -6,7 +6,6 @@ from pathlib import Path
 
 from ...compiler.plan import Plan
 from ...compiler.size.calibrated import MEASUREMENT_FILE, MeasuredRun, MeasuredStore, measurement_json
-from ...compiler.spec.quantization import Scheme
 from ..artifact import ArtifactContents
 from ..atomic_file import write_atomically
 from ..entropy import estimate_bytes
@@ -37,18 +36,18 @@ def write_measurement_beside(artifact: Path, plan: Plan, contents: ArtifactConte
 
 def _measured_run(plan: Plan, contents: ArtifactContents, steps: int, *, over: bool) -> MeasuredRun:
     planned = steps if over else max(plan.spec.train.known_steps or 0, 2 * steps)
+    coded = [store for store in plan.exported_stores if store.scheme.coded and store.scheme.kind != "rate_distortion"]
+    codes = [decode_codes(contents.stores[store.name]) for store in coded]
+    alone = [estimate_bytes([each]) for each in codes]
+    together = estimate_bytes(codes) / max(sum(alone), 1)  # stores share tables, which weigh in small models
     stores = {
-        store.name: _measured(contents, store.name, store.shape, store.scheme)
-        for store in plan.exported_stores
-        if store.scheme.coded and store.scheme.kind != "rate_distortion"
+        store.name: MeasuredStore(
+            store.shape, store.scheme, code_entropy(each) * each.size / 8, size * min(together, 1.0)
+        )
+        for store, each, size in zip(coded, codes, alone, strict=True)
     }
     return MeasuredRun(steps, planned, stores)
 
 
 def _write(path: Path, run: MeasuredRun) -> None:
     write_atomically(path, [measurement_json(run).encode()])
-
-
-def _measured(contents: ArtifactContents, name: str, shape: tuple[int, ...], scheme: Scheme) -> MeasuredStore:
-    codes = decode_codes(contents.stores[name])
-    return MeasuredStore(shape, scheme, code_entropy(codes) * codes.size / 8, float(estimate_bytes([codes])))
