@@ -12,8 +12,9 @@ from ...compiler.emit.loader import build_module
 from ...compiler.plan import Plan
 from ..data.token_source import TokenData
 from ..pipeline.prepare import prepare_data
+from ..pipeline.run_plan import read_run_plan
 from ..pipeline.scoring import OpenedArtifact, check_tokenizer, load_weights, open_artifact
-from ..pipeline.training import checkpoint_weights, load_checkpoint, read_run_plan
+from ..pipeline.training import checkpoint_weights, load_checkpoint
 from .errors import AnalysisError
 
 

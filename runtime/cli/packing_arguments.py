@@ -9,7 +9,7 @@ import argparse
 import sys
 from pathlib import Path
 
-from ...compiler.check import SpecError, load_plan
+from ...compiler.check import SpecError
 from ...compiler.plan import Plan
 from ...compiler.schema import load_schema
 from ...compiler.source.diagnostic import has_errors
@@ -80,30 +80,25 @@ def plans(arguments: argparse.Namespace) -> tuple[Plan, Plan]:
     """
     from ..pipeline.knobs import check_solvable
     from ..pipeline.replanning import repacked_plan
+    from ..pipeline.run_plan import read_run_plan
     from ..quantize import QuantizeError
+    from ..train.errors import RunFolderError
 
     like = None if arguments.like is None else policy_document(arguments.like)
-    trained = _trained(arguments.run)
+    file = arguments.run / "spec.yaml"
+    if not file.is_file():
+        raise UserError(f"{arguments.run} holds no run to pack: there is no {file}; check the path")
     try:
+        trained = read_run_plan(arguments.run)
         plan = repacked_plan(trained, arguments.budget, like)
         if arguments.solve is not None:
             check_solvable(plan, arguments.solve)
-    except (SpecError, QuantizeError) as fault:
+    except (RunFolderError, SpecError, QuantizeError) as fault:
         raise UserError(str(fault)) from fault
     margin = trained.spec.budget.margin
     if margin != plan.spec.budget.margin:
         note(f"budget.margin of {margin:,} bytes is left out: no scheme of this policy fits itself to the budget")
     return trained, plan
-
-
-def _trained(run: Path) -> Plan:
-    path = run / "spec.yaml"
-    if not path.is_file():
-        raise UserError(f"{run} holds no run to pack: there is no {path}; check the path")
-    try:
-        return load_plan(path)
-    except SpecError as fault:
-        raise UserError(f"{path} is not a resolved spec of this version; start a new run\n{fault}") from fault
 
 
 def policy_document(spec: str) -> SourceDocument:

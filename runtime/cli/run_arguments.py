@@ -111,7 +111,7 @@ def _words(arguments: argparse.Namespace, command: str, path: Path) -> list[str]
 def _plan(arguments: argparse.Namespace) -> Plan:
     if arguments.resume is None:
         return usable_plan(arguments.spec, arguments.set)
-    from ..pipeline.training import read_run_plan
+    from ..pipeline.run_plan import read_run_plan
     from .failures import reported
 
     with reported():

@@ -10,6 +10,7 @@ from torch import nn
 
 from ...compiler.plan import Plan
 from .run_options import Merge
+from .run_plan import read_run_plan
 
 
 def start_from(plan: Plan, module: nn.Module, run: Path, merge: Merge, note: Callable[[str], None]) -> None:
@@ -18,7 +19,7 @@ def start_from(plan: Plan, module: nn.Module, run: Path, merge: Merge, note: Cal
     Raises:
         RunFolderError, CheckpointError, TrainingError: the folder holds no run whose weights fit.
     """
-    from .training import checkpoint_weights, load_checkpoint, read_run_plan  # they start runs, and import this
+    from .training import checkpoint_weights, load_checkpoint  # they start runs, and import this
     from .warm_start import warm_start
 
     source = read_run_plan(run)

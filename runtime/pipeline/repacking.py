@@ -37,7 +37,7 @@ def solved_plan(
     check_solvable(plan, knob)
     statistics = {}
     if calibrated_stores(plan):
-        calibrator = Calibrator(plan, weights, states, data)
+        calibrator = Calibrator(plan, weights, states, data, drawn=console.counter("sampled tokens"))
         statistics = calibrator.one_shot(calibrated_stores(plan), console.counter("calibrated tokens"))
 
     def size_of(changed: Plan) -> int:

@@ -13,6 +13,7 @@ from ..train.errors import MetricsError, TrainingError
 from ..train.recorded_clock import clock_of, recorded_clock
 from ..train.run_folder import RunFolder
 from ..train.world import World
+from .run_plan import read_run_plan
 
 _WITHOUT_EFFECT = {"validate_every", "log_every", "checkpoint_every", "keep_checkpoints", "cpu_threads"}
 """Keys of `train` that do not change which steps a run takes."""
@@ -36,7 +37,7 @@ def clock_to_repeat(plan: Plan, source: Path) -> tuple[float, ...]:
         TrainingError, MetricsError, RunFolderError, CheckpointError: this run goes by no clock, or that one was trained
             by another recipe, did not come to its end, or does not tell its clock.
     """
-    from .training import load_checkpoint, read_run_plan  # they start runs, and import this
+    from .training import load_checkpoint  # it starts runs, and imports this
 
     if plan.spec.train.stop.seconds is None:
         raise TrainingError("--clock-from: train.stop gives no seconds, so this run goes by no clock; leave it out")

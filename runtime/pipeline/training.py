@@ -10,7 +10,6 @@ from pathlib import Path
 import torch
 from torch import Tensor, nn
 
-from ...compiler.check import SpecError, load_plan
 from ...compiler.emit.compiled import compile_modes
 from ...compiler.emit.loader import build_module
 from ...compiler.emit.source import emit_source
@@ -26,7 +25,7 @@ from ..data.window_batches import WindowBatches
 from ..train.average import loaded_average
 from ..train.batch_source import BatchSource
 from ..train.checkpoint import Checkpoint, CheckpointFolder, spec_hash, written_spec_hash
-from ..train.errors import CheckpointError, RunFolderError, TrainingError
+from ..train.errors import CheckpointError, TrainingError
 from ..train.job import RunResult, TrainingJob
 from ..train.loop import Trainer
 from ..train.progress import Progress
@@ -38,6 +37,7 @@ from .console import Console
 from .initial_weights import start_from
 from .repeated_clock import clock_to_repeat, repeat_clock, resumed_clock
 from .run_options import RunOptions
+from .run_plan import read_run_plan
 from .scoring import validation_loss
 
 
@@ -67,21 +67,6 @@ def write_plan_files(plan: Plan, folder: RunFolder) -> None:
     write_atomically(folder.plan, [plan_text(plan).encode()])
     write_atomically(folder.model, [emit_source(plan).encode()])
     write_atomically(folder.spec, [resolved_yaml(plan.spec.plain).encode()])  # last: it marks the folder as a run
-
-
-def read_run_plan(folder: Path) -> Plan:
-    """The plan of the run in a folder.
-
-    Raises:
-        RunFolderError: the folder holds no run, or its spec.yaml was damaged.
-    """
-    path = folder / "spec.yaml"
-    if not path.is_file():
-        raise RunFolderError(f"{folder} holds no run: there is no {path}; check the path, or start a new run")
-    try:
-        return load_plan(path)
-    except SpecError as error:
-        raise RunFolderError(f"{path} is not a resolved spec of this version; start a new run\n{error}") from error
 
 
 def check_options(plan: Plan, options: RunOptions) -> None:

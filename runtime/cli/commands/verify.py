@@ -17,9 +17,9 @@ Checks an artifact, one line for each thing that is sound:
   file    magic, format version, length, the SHA-256 of the whole
   header  canonical, nothing in it unknown, sizes within bounds
   streams the SHA-256 of each, and that each decodes to what the header says
-  stores  every code within its grid, every value finite
   plan    the spec inside has no problems, and its stores, shapes, storages,
           states and dedup map are those of the tables
+  stores  every code within its grid, every value finite
   model   the module builds, and holds the decoded stores bit for bit
 
 Exit code 0: all is sound; 1: something is not, and the message says what."""

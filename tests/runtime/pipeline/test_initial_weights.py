@@ -12,8 +12,9 @@ from loopspec.compiler import load_plan
 from loopspec.compiler.plan import Plan
 from loopspec.runtime.pipeline import training
 from loopspec.runtime.pipeline.run_options import RunOptions
+from loopspec.runtime.pipeline.run_plan import read_run_plan
 from loopspec.runtime.pipeline.session import training_session
-from loopspec.runtime.pipeline.training import Trained, read_run_plan
+from loopspec.runtime.pipeline.training import Trained
 from loopspec.runtime.train.errors import CheckpointError
 from loopspec.runtime.train.loop import Trainer
 
